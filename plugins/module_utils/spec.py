@@ -1,0 +1,276 @@
+# Copyright (c) 2026 the brownfield.mesh authors
+# SPDX-License-Identifier: Apache-2.0
+"""The typed specification: what a user's inventory says, after validation.
+
+Everything downstream (cluster objects, machine state, reachability cases) is derived from these
+frozen values and from nothing else. ``validate.parse`` is the only place that makes them from
+inventory variables; ``to_data`` and ``from_data`` carry them through Ansible as plain JSON data.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from dataclasses import dataclass
+from typing import Any, Mapping, Optional, Tuple, Type, TypeVar
+
+T = TypeVar("T")
+
+# Ports that Istio's agent and Envoy occupy on a machine (istio.io, "Ports used by Istio").
+RESERVED_PORTS = (15000, 15001, 15004, 15006, 15008, 15020, 15021, 15053, 15090)
+
+MODES = ("auto", "sidecar", "bridge")
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """How the controller reaches the Kubernetes API. Empty strings mean the client's defaults."""
+
+    kubeconfig: str = ""
+    context: str = ""
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """The Service of the gateway that exposes istiod; its address is read from the cluster."""
+
+    service: str = "istio-eastwestgateway"
+    namespace: str = "istio-system"
+
+
+@dataclass(frozen=True)
+class Istiod:
+    """Where machines find istiod.
+
+    ``host`` is the name in istiod's certificate (empty: derived from the revision), ``address``
+    what this name resolves to on the machines (empty: the gateway's address).
+    """
+
+    host: str = ""
+    address: str = ""
+    port: int = 15012
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """One pinned file to install: from ``url`` (fetched by the machine) or ``path`` (pushed)."""
+
+    name: str
+    sha256: str
+    architecture: str = "any"
+    url: str = ""
+    path: str = ""
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """How pilot-agent and Envoy come to the machine.
+
+    ``package`` is ``binaries`` (artifacts ``pilot-agent``, ``envoy``, ``envoy_bootstrap_tmpl.json``),
+    ``deb`` or ``rpm`` (one artifact ``istio-sidecar`` per architecture). ``https_proxy`` serves
+    the machine's downloads only.
+    """
+
+    package: str = "binaries"
+    artifacts: Tuple[Artifact, ...] = ()
+    https_proxy: str = ""
+
+
+@dataclass(frozen=True)
+class Capture:
+    """Which traffic goes through the proxy. ``method``: auto, nftables or iptables."""
+
+    method: str = "auto"
+    exclude_inbound_ports: Tuple[int, ...] = ()
+    exclude_outbound_ports: Tuple[int, ...] = ()
+    exclude_outbound_cidrs: Tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """One Istio installation as its machines see it."""
+
+    cluster: Cluster = Cluster()
+    trust_domain: str = "cluster.local"
+    revision: str = "default"
+    network: str = ""
+    gateway: Gateway = Gateway()
+    istiod: Istiod = Istiod()
+    proxy: Proxy = Proxy()
+    capture: Capture = Capture()
+    dns: str = "names"  # names | off
+
+
+@dataclass(frozen=True)
+class Port:
+    """A port the workload serves. The name's prefix selects Istio's protocol (http, tcp, ...)."""
+
+    name: str
+    port: int
+
+    @property
+    def protocol(self) -> str:
+        """Istio's protocol: the name up to the first dash (istio.io, "Protocol Selection")."""
+        return self.name.split("-", 1)[0]
+
+    @property
+    def is_http(self) -> bool:
+        """Whether Istio handles the port as HTTP, so that a refusal is a 403 and not a reset."""
+        return self.protocol in ("http", "http2", "grpc")
+
+
+@dataclass(frozen=True)
+class HealthProbe:
+    """How the agent finds out whether the application is healthy: ``tcp`` or ``http``."""
+
+    kind: str
+    port: int
+    path: str = "/"
+    period_seconds: int = 10
+    timeout_seconds: int = 1
+    failure_threshold: int = 3
+
+
+@dataclass(frozen=True)
+class AllowRule:
+    """Who may call a workload. Empty ``ports`` means every port of the workload."""
+
+    namespace: str
+    service_account: str
+    ports: Tuple[int, ...] = ()
+
+    def principal(self, trust_domain: str) -> str:
+        """The caller as AuthorizationPolicy writes it (SPIFFE ID without its scheme)."""
+        return "%s/ns/%s/sa/%s" % (trust_domain, self.namespace, self.service_account)
+
+
+@dataclass(frozen=True)
+class Call:
+    """What a workload calls: a ``host`` of the mesh or an ``external`` one, and the port."""
+
+    port: int
+    host: str = ""
+    external: str = ""
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What joins: one or many machines run it."""
+
+    name: str
+    namespace: str
+    service_account: str
+    mode: str = "auto"
+    ports: Tuple[Port, ...] = ()
+    health: Optional[HealthProbe] = None
+    callers: Tuple[AllowRule, ...] = ()
+    calls: Tuple[Call, ...] = ()
+    when_proxy_is_down: str = "refuse"  # refuse | bypass
+    labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    annotations: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    locality: str = ""
+    weight: int = 0
+
+    @property
+    def key(self) -> str:
+        """``NAMESPACE/NAME``, unique in a fleet."""
+        return "%s/%s" % (self.namespace, self.name)
+
+    @property
+    def service_host(self) -> str:
+        """The workload's name in the mesh."""
+        return "%s.%s.svc.cluster.local" % (self.name, self.namespace)
+
+    def spiffe_id(self, trust_domain: str) -> str:
+        """The identity that every machine of this workload has."""
+        return "spiffe://%s/ns/%s/sa/%s" % (trust_domain, self.namespace, self.service_account)
+
+    def allows(self, caller: "Workload", port: int) -> bool:
+        """Whether the allow-list lets ``caller`` reach ``port`` of this workload."""
+        return any(
+            rule.namespace == caller.namespace
+            and rule.service_account == caller.service_account
+            and (not rule.ports or port in rule.ports)
+            for rule in self.callers
+        )
+
+
+@dataclass(frozen=True)
+class Machine:
+    """One host that runs one workload, with what differs there from the rest of its mesh.
+
+    ``name`` is the inventory name. ``address`` is the machine's own address, ``external_address``
+    the one by which the mesh reaches it when that is not the same (behind NAT).
+    """
+
+    name: str
+    workload: str  # Workload.key
+    address: str
+    external_address: str = ""
+    ssh_port: int = 22
+    mode: str = "sidecar"  # sidecar | bridge, after `auto` was decided
+    mesh: Mesh = Mesh()  # the mesh with this machine's overrides applied
+
+    @property
+    def mesh_address(self) -> str:
+        """The address at which the mesh reaches the machine."""
+        return self.external_address or self.address
+
+
+@dataclass(frozen=True)
+class Vantage:
+    """A machine outside the mesh from which ``verify`` tries what must be refused."""
+
+    name: str
+    address: str
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """Everything the inventory describes. Tuples are sorted by key or name."""
+
+    mesh: Mesh
+    workloads: Tuple[Workload, ...]
+    machines: Tuple[Machine, ...]
+    vantages: Tuple[Vantage, ...] = ()
+
+    def workload_of(self, machine: Machine) -> Workload:
+        """The workload that ``machine`` runs. Raises KeyError when there is none."""
+        for workload in self.workloads:
+            if workload.key == machine.workload:
+                return workload
+        raise KeyError(machine.workload)
+
+    def machines_of(self, workload: Workload) -> Tuple[Machine, ...]:
+        """The machines that run ``workload``."""
+        return tuple(m for m in self.machines if m.workload == workload.key)
+
+
+def to_data(value: Any) -> Any:
+    """``value`` as plain JSON data (dict, list, str, int, bool, None)."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: to_data(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, (list, tuple)):
+        return [to_data(item) for item in value]
+    if isinstance(value, Mapping):
+        return {str(key): to_data(item) for key, item in value.items()}
+    return value
+
+
+def from_data(kind: Type[T], data: Mapping[str, Any]) -> T:
+    """The ``kind`` that ``to_data`` turned into ``data``. For data of our own making only."""
+    hints = typing.get_type_hints(kind)
+    return kind(**{name: _load(hints[name], value) for name, value in data.items()})
+
+
+def _load(hint: Any, value: Any) -> Any:
+    if value is None:
+        return None
+    arguments = typing.get_args(hint)
+    if typing.get_origin(hint) is typing.Union:
+        return _load(next(a for a in arguments if a is not type(None)), value)
+    if dataclasses.is_dataclass(hint):
+        return from_data(typing.cast(Any, hint), value)
+    if typing.get_origin(hint) is tuple:
+        return tuple(_load(arguments[0], item) for item in value)
+    return value
