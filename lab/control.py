@@ -1,0 +1,229 @@
+"""The control plane: a machine with etcd, the API server, controllers, istiod, resolver and mirror.
+
+istiod runs with the arguments, environment, mesh configuration and rights that Istio's own charts
+render. What differs, because there are no pods here, stands in ``ISTIOD_DIFFERS``.
+"""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lab import machine, tools
+from lab.config import CHECKOUT, CONTROL, GATEWAY, Lab, cache_dir
+from lab.kubernetes import Api, Object
+from lab.run import run, wait_for
+
+UNITS = Path(__file__).parent / "units"
+
+# Environment that the charts take from the pod, or that the plain Envoy needs, each with its reason.
+ISTIOD_DIFFERS = {
+    "POD_NAME": "istiod-lab",  # the charts take it from the pod
+    "POD_NAMESPACE": "istio-system",  # the same
+    "SERVICE_ACCOUNT": "istiod",  # the same
+    "KUBECONFIG": "/srv/pki/istiod.kubeconfig",  # a pod would use its mounted token
+    "ISTIOD_CUSTOM_HOST": "istiod.istio-system.svc",  # no admission adds the pod's own names
+    "PILOT_ENABLE_METADATA_EXCHANGE": "false",  # a filter that only Istio's own Envoy build has
+    "PILOT_ENABLE_ALPN_FILTER": "false",  # the same
+}
+# Kinds of the charts that have no meaning without pods, or whose webhooks nothing could route to.
+LEFT_OUT = {
+    "Deployment",
+    "HorizontalPodAutoscaler",
+    "PodDisruptionBudget",
+    "MutatingWebhookConfiguration",
+    "ValidatingWebhookConfiguration",
+}
+
+
+def rendered() -> list[Object]:
+    """What Istio's charts render with lab/istio.yaml, kept in the cache."""
+    binary = tools.go_tools("istio") / "istioctl"
+    values = CHECKOUT / "lab" / "istio.yaml"
+    cached = cache_dir() / "manifests" / f"{binary.parent.name}-{tools.sha256(values)[:16]}.yaml"
+    if not cached.exists():
+        text = run([str(binary), "manifest", "generate", "-f", str(values)])
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        cached.with_suffix(".partial").write_text(text)
+        cached.with_suffix(".partial").rename(cached)
+    with cached.open() as file:
+        return [item for item in yaml.load_all(file, yaml.CSafeLoader) if item]
+
+
+def istiod_process(objects: list[Object]) -> tuple[list[str], dict[str, str]]:
+    """Arguments and environment of istiod's container, with ``ISTIOD_DIFFERS`` applied."""
+    deployment = next(
+        item
+        for item in objects
+        if item["kind"] == "Deployment" and item["metadata"]["name"] == "istiod"
+    )
+    container: dict[str, Any] = deployment["spec"]["template"]["spec"]["containers"][0]
+    environment = {e["name"]: e["value"] for e in container["env"] if "value" in e}
+    return container["args"], environment | ISTIOD_DIFFERS
+
+
+def start(lab: Lab) -> None:
+    """Prepare and boot the control machine; etcd and the API server start with it."""
+    arguments, environment = istiod_process(rendered())
+    machine.prepare(lab, CONTROL)
+    root = lab.root(CONTROL)
+    for source in sorted(UNITS.glob("*.service")):
+        text = source.read_text().replace("@ADDRESS@", lab.address(CONTROL))
+        text = text.replace("@ARGUMENTS@", shlex.join(arguments))
+        machine.write(root, f"/etc/systemd/system/{source.name}", text)
+        if source.name != "istiod.service":  # it waits for its CRDs and rights
+            machine.enable(root, source.name)
+    lines = [f'{name}="{value}"' for name, value in sorted(environment.items())]
+    machine.write(root, "/etc/lab/istiod.env", "\n".join(lines) + "\n")
+    istio, kubernetes = tools.go_tools("istio"), tools.go_tools("kubernetes")
+    binds = {
+        "/srv/pki": lab.pki,
+        "/srv/bin/pilot-discovery": istio / "pilot-discovery",
+        "/srv/bin/kube-apiserver": kubernetes / "kube-apiserver",
+        "/srv/bin/kube-controller-manager": kubernetes / "kube-controller-manager",
+    }
+    binds |= {f"/srv/mirror/{name}": path for name, path in tools.artifacts().items()}
+    machine.connect(lab, CONTROL)
+    machine.boot(lab, CONTROL, binds)
+
+
+def configure(lab: Lab) -> Api:
+    """Bring Istio into the API server and start istiod. Returns when istiod is ready."""
+    api = Api(lab)
+
+    def diagnose() -> str:
+        return machine.journal(lab, CONTROL)
+
+    wait_for("API server", api.ready, 60, diagnose)
+    objects = [item for item in rendered() if item["kind"] not in LEFT_OUT]
+    definitions = [item for item in objects if item["kind"] == "CustomResourceDefinition"]
+    api.apply([namespace("istio-system"), *definitions])
+    api.apply(item for item in objects if item not in definitions)
+    api.apply(_istiod_endpoints(lab))
+    machine.execute(lab, CONTROL, "systemctl", "start", "istiod.service")
+
+    def has_root() -> bool:
+        return '"name":"istio-ca-root-cert"' in str(
+            api.call("GET", "/api/v1/namespaces/istio-system/configmaps?limit=50")
+        ).replace("'", '"').replace(" ", "")
+
+    wait_for("istiod", has_root, 60, diagnose)
+    return api
+
+
+def namespace(name: str) -> Object:
+    """A plain namespace."""
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+
+
+def _istiod_endpoints(lab: Lab) -> list[Object]:
+    # No pod stands behind the Service `istiod`: its endpoint is the control machine.
+    metadata = {
+        "name": "istiod-lab",
+        "namespace": "istio-system",
+        "labels": {
+            "kubernetes.io/service-name": "istiod",
+            "endpointslice.kubernetes.io/managed-by": "lab",
+        },
+    }
+    ports = {"grpc-xds": 15010, "https-dns": 15012, "https-webhook": 15017, "http-monitoring": 15014}
+    return [
+        {
+            "apiVersion": "discovery.k8s.io/v1",
+            "kind": "EndpointSlice",
+            "metadata": metadata,
+            "addressType": "IPv4",
+            "endpoints": [{"addresses": [lab.address(CONTROL)], "conditions": {"ready": True}}],
+            "ports": [{"name": n, "port": p, "protocol": "TCP"} for n, p in ports.items()],
+        }
+    ]
+
+
+def gateway_objects(lab: Lab) -> list[Object]:
+    """The east-west gateway's registration, and istiod exposed through it by SNI.
+
+    As Istio's samples/multicluster expose it: passthrough on 15012 and 15017.
+    """
+    labels = {"istio": "eastwestgateway", "app": "istio-eastwestgateway"}
+    name = {"name": "istio-eastwestgateway", "namespace": "istio-system"}
+    ports = {"status-port": 15021, "tls": 15443, "tls-istiod": 15012, "tls-webhook": 15017}
+    routes = [
+        {
+            "match": [{"port": port, "sniHosts": ["*"]}],
+            "route": [
+                {
+                    "destination": {
+                        "host": "istiod.istio-system.svc.cluster.local",
+                        "port": {"number": target},
+                    }
+                }
+            ],
+        }
+        for port, target in ((15012, 15012), (15017, 443))
+    ]
+    servers = [
+        {
+            "port": {"name": port_name, "number": ports[port_name], "protocol": "TLS"},
+            "tls": {"mode": "PASSTHROUGH"},
+            "hosts": ["*"],
+        }
+        for port_name in ("tls-istiod", "tls-webhook")
+    ]
+    exposed = {"name": "istiod-gateway", "namespace": "istio-system"}
+    return [
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": name},
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "Role",
+            "metadata": name,
+            "rules": [
+                {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "watch", "list"]}
+            ],
+        },
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "RoleBinding",
+            "metadata": name,
+            "roleRef": {
+                "apiGroup": "rbac.authorization.k8s.io",
+                "kind": "Role",
+                "name": name["name"],
+            },
+            "subjects": [{"kind": "ServiceAccount", **name}],
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {**name, "labels": labels},
+            "spec": {
+                "type": "LoadBalancer",
+                "selector": labels,
+                "externalIPs": [lab.address(GATEWAY)],
+                "ports": [{"name": n, "port": p, "targetPort": p} for n, p in ports.items()],
+            },
+        },
+        {
+            "apiVersion": "networking.istio.io/v1",
+            "kind": "WorkloadGroup",
+            "metadata": name,
+            "spec": {
+                "metadata": {"labels": labels},
+                "template": {"serviceAccount": name["name"]},
+            },
+        },
+        {
+            "apiVersion": "networking.istio.io/v1",
+            "kind": "Gateway",
+            "metadata": exposed,
+            "spec": {"selector": {"istio": "eastwestgateway"}, "servers": servers},
+        },
+        {
+            "apiVersion": "networking.istio.io/v1",
+            "kind": "VirtualService",
+            "metadata": {**exposed, "name": "istiod-vs"},
+            "spec": {"hosts": ["*"], "gateways": ["istiod-gateway"], "tls": routes},
+        },
+    ]

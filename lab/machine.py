@@ -1,0 +1,226 @@
+"""Machines: systemd in a container of its own network, on an overlay of a shared image.
+
+What runs is found by truth, not by pid files: a machine's processes carry its root folder in their
+command line, its namespace and cable carry its name. So a start or stop that was killed half way
+can simply be repeated.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from lab import image
+from lab.config import CONTROL, Lab, LabError, Machine
+from lab.run import run, wait_for
+
+CHECKOUT_APPS = Path(__file__).parent / "apps"
+
+
+def supervisor_pids(lab: Lab, machine: Machine) -> list[int]:
+    """The machine's processes on this host: the loop that reboots it, and systemd-nspawn."""
+    mark = f"--directory={lab.root(machine)}".encode()
+    pids = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                arguments = (entry / "cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if mark in arguments:
+                pids.append(int(entry.name))
+    return sorted(pids)
+
+
+def init_pid(lab: Lab, machine: Machine) -> int:
+    """The pid of the machine's systemd as this host sees it, or 0."""
+    for pid in supervisor_pids(lab, machine):
+        try:
+            children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+            for child in map(int, children):
+                if Path(f"/proc/{child}/comm").read_text().strip() == "systemd":
+                    return child
+        except OSError:
+            continue
+    return 0
+
+
+def execute(lab: Lab, machine: Machine, *argv: str, stdin: str | None = None) -> str:
+    """Standard output of a command run as root inside the machine. Raises LabError."""
+    pid = init_pid(lab, machine)
+    if not pid:
+        raise LabError(f"machine {machine.name} is not running; `make lab-up` starts it")
+    return run(["nsenter", "-t", str(pid), "-m", "-u", "-i", "-n", "-p", "--", *argv], stdin=stdin)
+
+
+def journal(lab: Lab, machine: Machine) -> str:
+    """The last lines of the machine's journal, for messages."""
+    try:
+        return execute(lab, machine, "journalctl", "--no-pager", "-n", "25", "-o", "cat")
+    except LabError as error:
+        return str(error)
+
+
+def prepare(lab: Lab, machine: Machine, files: Mapping[str, str] | None = None) -> None:
+    """Mount a fresh file system for the machine and write what makes it this machine."""
+    root = lab.root(machine)
+    base = root.parent
+    shutil.rmtree(base / "upper", ignore_errors=True)
+    shutil.rmtree(base / "work", ignore_errors=True)
+    for folder in ("upper", "work", "root"):
+        (base / folder).mkdir(parents=True, exist_ok=True)
+    layers = f"lowerdir={image.path(machine.image)},upperdir={base}/upper,workdir={base}/work"
+    run(["mount", "-t", "overlay", f"{lab.name}-{machine.name}", "-o", layers, str(root)])
+    _identity(lab, machine, root)
+    _resolver(lab, machine, root)
+    _app(machine, root)
+    for name, content in (files or {}).items():
+        write(root, name, content)
+
+
+def write(root: Path, name: str, content: str, mode: int = 0o644) -> None:
+    """Write a file below a machine's root, with its folders."""
+    path = root / name.lstrip("/")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    path.write_text(content)
+    path.chmod(mode)
+
+
+def _identity(lab: Lab, machine: Machine, root: Path) -> None:
+    write(root, "/etc/hostname", machine.name + "\n")
+    write(root, "/etc/hosts", f"127.0.0.1 localhost\n::1 localhost\n127.0.1.1 {machine.name}\n")
+    write(root, "/etc/machine-id", secrets.token_hex(16) + "\n", 0o444)
+    keys = lab.dir / "host_keys"
+    for suffix, mode in (("", 0o600), (".pub", 0o644)):
+        write(
+            root,
+            f"/etc/ssh/ssh_host_ed25519_key{suffix}",
+            (keys / f"{machine.name}{suffix}").read_text(),
+            mode,
+        )
+    public = lab.ssh_key.with_suffix(".pub").read_text()
+    write(root, "/root/.ssh/authorized_keys", public, 0o600)
+    write(root, "/home/ops/.ssh/authorized_keys", public)
+    # Many logins at once are what a mesh of machines looks like to a benchmark.
+    write(root, "/etc/ssh/sshd_config.d/lab.conf", "MaxStartups 100\nUseDNS no\n")
+
+
+def _resolver(lab: Lab, machine: Machine, root: Path) -> None:
+    address = lab.address(CONTROL)
+    if machine.image == "trixie":
+        write(root, "/etc/systemd/resolved.conf.d/lab.conf", f"[Resolve]\nDNS={address}\n")
+        (root / "etc/resolv.conf").unlink(missing_ok=True)
+        (root / "etc/resolv.conf").symlink_to("../run/systemd/resolve/stub-resolv.conf")
+    else:
+        write(root, "/etc/resolv.conf", f"nameserver {address}\n")
+
+
+def _app(machine: Machine, root: Path) -> None:
+    if machine.app == "postgresql":
+        write(root, "/etc/postgresql/15/main/conf.d/lab.conf", "listen_addresses = '*'\n")
+        _enable(root, "postgresql.service", "/lib/systemd/system/postgresql.service")
+    elif machine.app:
+        name = machine.app
+        write(root, f"/opt/{name}/{name}.py", (CHECKOUT_APPS / f"{name}.py").read_text())
+        unit = f"/etc/systemd/system/{name}.service"
+        write(root, unit, (CHECKOUT_APPS / f"{name}.service").read_text())
+        _enable(root, f"{name}.service", unit)
+
+
+def _enable(root: Path, unit: str, target: str) -> None:
+    wants = root / "etc/systemd/system/multi-user.target.wants"
+    wants.mkdir(parents=True, exist_ok=True)
+    (wants / unit).unlink(missing_ok=True)
+    (wants / unit).symlink_to(target)
+
+
+def enable(root: Path, unit: str) -> None:
+    """Let a unit written to /etc/systemd/system start at boot."""
+    _enable(root, unit, f"/etc/systemd/system/{unit}")
+
+
+def connect(lab: Lab, machine: Machine) -> None:
+    """Give the machine a network namespace and a cable to the lab's bridge."""
+    netns, link = lab.netns(machine), lab.link(machine)
+    commands = [
+        f"netns add {netns}",
+        f"link add {link} type veth peer name eth0 netns {netns}",
+        f"link set {link} master {lab.bridge} up",
+        f"-n {netns} link set lo up",
+        f"-n {netns} address add {lab.address(machine)}/{lab.network.prefixlen} dev eth0",
+        f"-n {netns} link set eth0 up",
+        f"-n {netns} route add default via {lab.host_address}",
+    ]
+    for command in commands:
+        run(["ip", *command.split()])
+
+
+def boot(lab: Lab, machine: Machine, binds: Mapping[str, Path] | None = None) -> None:
+    """Start the machine. ``binds`` maps paths inside to files of this host, read-only."""
+    nspawn = [
+        "systemd-nspawn", "--register=no", "--keep-unit", "--quiet",
+        f"--machine={lab.netns(machine)}", f"--directory={lab.root(machine)}",
+        f"--network-namespace-path=/run/netns/{lab.netns(machine)}",
+        "--capability=CAP_NET_ADMIN,CAP_NET_RAW", "--resolv-conf=off", "--timezone=off",
+        "--console=pipe", "--boot",
+    ]  # fmt: skip
+    nspawn[1:1] = [f"--bind-ro={source}:{inside}" for inside, source in (binds or {}).items()]
+    # 133 says that the machine wants to reboot (systemd-nspawn(1), --keep-unit).
+    loop = '"$@"; while [ $? -eq 133 ]; do "$@"; done'
+    with (lab.root(machine).parent / "console.log").open("ab") as log:
+        subprocess.Popen(
+            ["sh", "-c", loop, "lab-machine", *nspawn],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            env={**os.environ, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"},
+        )
+
+
+def wait_reachable(lab: Lab, machine: Machine, seconds: float = 30) -> None:
+    """Wait until sshd answers. Raises LabError with the machine's journal when it does not."""
+    import socket
+
+    def answers() -> bool:
+        try:
+            with socket.create_connection((lab.address(machine), 22), timeout=1) as connection:
+                return connection.recv(4) == b"SSH-"
+        except OSError:
+            return False
+
+    wait_for(f"machine {machine.name}", answers, seconds, lambda: journal(lab, machine))
+
+
+def remove(lab: Lab, machine: Machine) -> None:
+    """Stop the machine at once and take away all of it. Repeatable; touches nothing else."""
+    kill(lab, machine)
+    root = lab.root(machine)
+    while os.path.ismount(root):
+        subprocess.run(["umount", "--lazy", str(root)], check=False)
+    if Path(f"/run/netns/{lab.netns(machine)}").exists():
+        subprocess.run(["ip", "netns", "delete", lab.netns(machine)], check=False)
+    subprocess.run(["ip", "link", "delete", lab.link(machine)], check=False, capture_output=True)
+    shutil.rmtree(root.parent, ignore_errors=True)
+
+
+def kill(lab: Lab, machine: Machine) -> None:
+    """Kill the machine as a power cut does."""
+    for _ in range(100):
+        pids = [*supervisor_pids(lab, machine), init_pid(lab, machine)]
+        if not any(pids):
+            return
+        for pid in filter(None, pids):
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        time.sleep(0.05)
+    raise LabError(f"machine {machine.name} cannot be stopped")

