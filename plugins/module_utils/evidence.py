@@ -1,20 +1,52 @@
 # Copyright (c) 2026 the brownfield.mesh authors
 # SPDX-License-Identifier: Apache-2.0
-"""Evidence: what a run proved. Checks with id, machine, expected, seen and advice."""
+"""Evidence: what a run proved. Checks with id, machine, expected, seen and advice.
+
+This module judges; it opens no socket and reads no file. What it holds against a refusal: a port
+that is closed to everybody looks as secure as one that is closed to the right ones. So a refused
+case passes only if it was refused in the way its reason demands, if the target's proxy counted the
+refusal in the same run, and if the service behind the port was seen alive.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ansible_collections.brownfield.mesh.plugins.module_utils.reachability import Case
+
 SCHEMA_VERSION = 1
+
+Counters = Mapping[str, int]
+
+# What the target's proxy counts (``observe.parse_counters``), by who must decide about the case.
+ALLOWED_BY_POLICY = "rbac_allowed_%s"
+DENIED_BY_POLICY = "rbac_denied_%s"
+NOT_MUTUAL_TLS = "no_filter_chain_match"
+
+# The ways in which a refusal for a reason looks to the caller. A caller in the mesh speaks HTTP to
+# its own proxy, which answers 503 when the target's proxy hung up. A time-out is never a refusal.
+_HUNG_UP = frozenset(["closed", "reset"])
+_REFUSALS: Mapping[tuple[str, bool], frozenset[str]] = {
+    ("rbac", True): frozenset(["http_403_rbac"]),
+    ("rbac", False): _HUNG_UP,
+    ("tls", True): _HUNG_UP | {"http_503_reset"},
+    ("tls", False): _HUNG_UP,
+    ("closed", True): frozenset(["refused", "http_503_refused"]),
+    ("closed", False): frozenset(["refused"]),
+    ("no_route", True): frozenset(
+        ["dns_failure", "unreachable", "http_404_no_route", "http_502_no_route"]
+    ),
+    ("no_route", False): frozenset(["dns_failure", "unreachable"]),
+}
 
 
 @dataclass(frozen=True)
 class Check:
     """One thing that was looked at.
 
-    ``kind`` groups checks (``unit``, ``identity``, ``registration``, ``traffic`` ...). ``passed`` says
-    whether ``seen`` is what was ``expected``; ``advice`` says what to do when it is not.
+    ``kind`` groups checks (``unit``, ``identity``, ``registration``, ``traffic`` ...). ``passed``
+    says whether ``seen`` is what was ``expected``; ``advice`` what to do when it is not.
     """
 
     id: str
@@ -24,3 +56,231 @@ class Check:
     seen: str
     passed: bool
     advice: str = ""
+
+
+@dataclass(frozen=True)
+class Probed:
+    """What came of a case: ``outcome`` is ``allowed``, ``refused`` or ``error``, ``how`` the way
+    it came about (``http_200``, ``http_403_rbac``, ``reset``, ``timeout`` ...). ``seconds`` is how
+    long the last of ``attempts`` took."""
+
+    id: str
+    outcome: str
+    how: str
+    detail: str = ""
+    attempts: int = 1
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What else was seen in the run, without which traffic cannot be judged.
+
+    ``machines`` maps a case's target to the machines that may answer for it. ``rises`` says by how
+    much each machine's counters rose while the cases ran; a machine whose proxy was not seen
+    before and after, or restarted in between, is missing. ``served`` are the (machine, port) pairs
+    of the workloads, ``alive`` those that were seen healthy or listening.
+    """
+
+    machines: Mapping[str, tuple[str, ...]]
+    rises: Mapping[str, Counters]
+    served: frozenset[tuple[str, int]]
+    alive: frozenset[tuple[str, int]]
+
+
+def check(
+    machine: str, kind: str, name: str, expected: str, seen: str, passed: bool, advice: str
+) -> Check:
+    """A Check whose id is ``MACHINE/KIND/NAME``. Advice is kept for failed checks only."""
+    return Check(
+        "%s/%s/%s" % (machine, kind, name),
+        machine,
+        kind,
+        expected,
+        seen,
+        passed,
+        "" if passed else advice,
+    )
+
+
+def fits(case: Case, probed: Probed) -> bool:
+    """Whether the caller saw what the case expects, in the way its reason demands."""
+    if case.expected == "allowed":
+        return probed.outcome == "allowed" and (
+            case.protocol != "http" or probed.how.startswith("http_")
+        )
+    return probed.how in _REFUSALS.get((case.reason, case.protocol == "http"), frozenset())
+
+
+def counter_of(case: Case) -> str:
+    """The counter of the target's proxy that rises with the case, or '' when none does."""
+    if case.counter:
+        return case.counter
+    layer = "http" if case.protocol == "http" else "tcp"
+    if case.expected == "allowed":
+        return ALLOWED_BY_POLICY % layer
+    if case.reason == "rbac":
+        return DENIED_BY_POLICY % layer
+    return NOT_MUTUAL_TLS if case.reason == "tls" else ""
+
+
+def rise(before: Counters | None, after: Counters | None) -> dict[str, int] | None:
+    """By how much each counter rose. None when a look is missing or the proxy restarted between
+    the two (then its counters began anew and say nothing)."""
+    if before is None or after is None:
+        return None
+    if after.get("started", 0) != before.get("started", 0):
+        return None
+    rises = {
+        name: value - before.get(name, 0) for name, value in after.items() if name != "started"
+    }
+    return None if any(value < 0 for value in rises.values()) else rises
+
+
+def judge_traffic(
+    cases: Sequence[Case], probed: Mapping[str, Probed], around: Surroundings
+) -> list[Check]:
+    """One check per case, in the order of ``cases``. ``probed`` is by case id."""
+    fitting = [case for case in cases if case.id in probed and fits(case, probed[case.id])]
+    counted = _counted(fitting, around)
+    alive = set(around.alive)
+    for case in fitting:
+        if case.expected == "allowed":
+            alive.update((name, case.port) for name in around.machines.get(case.target, ()))
+    return [_judge(case, probed.get(case.id), around, counted, alive) for case in cases]
+
+
+def _counted(fitting: Sequence[Case], around: Surroundings) -> dict[str, bool | None]:
+    """For each case with a counter: whether the target's proxies counted at least as many as were
+    tried on them. None when their counters are not known.
+
+    A target may stand for several machines. All cases that can only have ended on a subset of
+    these must be covered by what these machines counted together.
+    """
+    result: dict[str, bool | None] = {}
+    for case in fitting:
+        name, machines = counter_of(case), frozenset(around.machines.get(case.target, ()))
+        if not name:
+            continue
+        rises = [around.rises[machine] for machine in machines if machine in around.rises]
+        if not machines or len(rises) < len(machines):
+            result[case.id] = None
+            continue
+        tried = sum(
+            1
+            for other in fitting
+            if counter_of(other) == name
+            and around.machines.get(other.target)
+            and machines.issuperset(around.machines[other.target])
+        )
+        result[case.id] = sum(counters.get(name, 0) for counters in rises) >= tried
+    return result
+
+
+def _judge(
+    case: Case,
+    probed: Probed | None,
+    around: Surroundings,
+    counted: Mapping[str, bool | None],
+    alive: set[tuple[str, int]],
+) -> Check:
+    where = "%s:%d" % (case.host or case.address or case.target, case.port)
+    if case.expected == "allowed":
+        expected = "%s allowed, through mTLS" % where
+    else:
+        expected = "%s refused (%s)" % (where, case.reason)
+
+    def verdict(passed: bool, seen: str, advice: str = "") -> Check:
+        return Check(
+            case.id,
+            case.source,
+            "traffic",
+            expected,
+            seen,
+            passed,
+            "" if passed else advice,
+        )
+
+    if probed is None:
+        return verdict(False, "not tried", "The probe did not report this case: run verify again.")
+    seen = describe(probed)
+    if not fits(case, probed):
+        return verdict(False, seen, _advice(case, probed))
+    count = counted.get(case.id, True)
+    if case.expected == "allowed":
+        if count is False:
+            return verdict(
+                False,
+                seen + ", but not counted by the target's proxy",
+                "The answer did not come through the target's proxy and its policy: see that the"
+                " capture of both machines is on and that the name resolves to the mesh's address.",
+            )
+        return verdict(True, seen)
+    if count is None:
+        return verdict(
+            False,
+            "inconclusive: %s, but the counters of %s are not known" % (seen, case.target),
+            "Somebody hung up, and whether it was the target's proxy cannot be told. See the checks"
+            " of %s first, then run verify again." % case.target,
+        )
+    if count is False:
+        return verdict(
+            False,
+            "inconclusive: %s, but %s did not rise at %s" % (seen, counter_of(case), case.target),
+            "Something else than the target's proxy refused. Look for a firewall, a dead proxy or a"
+            " wrong address on the way to %s." % where,
+        )
+    machines = around.machines.get(case.target, ())
+    serving = [(name, case.port) for name in machines if (name, case.port) in around.served]
+    if serving and not any(pair in alive for pair in serving):
+        return verdict(
+            False,
+            "inconclusive: %s, but the service was not seen alive" % seen,
+            "A dead service refuses everybody. Start what serves port %d on %s."
+            % (case.port, ", ".join(machines)),
+        )
+    return verdict(True, seen)
+
+
+def describe(probed: Probed) -> str:
+    """``probed`` as a person reads it, e.g. ``refused (reset) in 3 ms after 2 attempts``."""
+    text = "%s (%s) in %.0f ms" % (probed.outcome, probed.how, probed.seconds * 1000)
+    if probed.attempts > 1:
+        text += ", attempt %d" % probed.attempts
+    return text if not probed.detail else "%s: %s" % (text, probed.detail)
+
+
+def _advice(case: Case, probed: Probed) -> str:
+    if case.expected == "refused":
+        if probed.outcome == "allowed":
+            if case.reason == "rbac":
+                return (
+                    "THE PATH IS OPEN. The allow-list does not apply: see that the namespace has"
+                    " its default-deny AuthorizationPolicy, and that no other policy allows this."
+                )
+            return (
+                "THE PATH IS OPEN. See that the target's capture covers port %d and that the"
+                " namespace's PeerAuthentication is STRICT." % case.port
+            )
+        return "Not refused for the reason '%s', so nothing is proven: see what is in the way." % (
+            case.reason
+        )
+    if probed.how == "http_403_rbac":
+        return (
+            "The policy refuses a caller of the allow-list: bring the cluster objects again, and"
+            " see that the caller's identity is the one the policy names."
+        )
+    if probed.how == "dns_failure":
+        return (
+            "The name does not resolve: set `dns: names`, and see that the Service %s exists"
+            " and that capture is on." % case.host
+        )
+    if probed.how in _HUNG_UP or probed.how == "http_503_reset":
+        return (
+            "The target's proxy hung up: see its policy, and that caller and target trust the"
+            " same root."
+        )
+    return (
+        "See that the service listens on port %d of %s and that the network lets %s reach it."
+        % (case.port, case.target, case.source)
+    )
