@@ -1,0 +1,107 @@
+# The map of this repository's commands. `make help` lists them.
+#
+# A Python environment is kept in .venv, as uv.lock says. `.cache` carries a link by which this checkout is
+# importable as ansible_collections.brownfield.mesh without being installed.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+
+LAB_NAME ?= lab
+INVENTORY = /var/lib/brownfield-lab/$(LAB_NAME)/inventory
+EVIDENCE = build/evidence.json
+
+export LAB_NAME
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.cache
+export MYPYPATH := $(CURDIR)/.cache
+export MOLECULE_GLOB := molecule/*/molecule.yml
+# What Go tools of the lab are built with is what go.mod says; nothing else is fetched.
+export GOTOOLCHAIN ?= local
+
+##@ Start here
+
+.PHONY: help
+help: ## List what can be done
+	@awk -F':.*## ' '/^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: bootstrap
+bootstrap: ## Install what is missing: Debian packages, uv, the locked Python environment
+	@scripts/bootstrap
+
+.PHONY: demo
+demo: bootstrap ## Lab up, join its machines, prove it by traffic, show the result
+	@scripts/stages lab-up onboard verify
+	@echo
+	@echo "Look further:  make lab-status; the evidence as JSON: $(EVIDENCE)"
+	@echo "               python -m lab exec legacy-batch-1 -- curl -s http://shop-api.shop.svc.cluster.local:8080/"
+	@echo "Tear down:     make lab-down"
+
+.PHONY: test
+test: bootstrap ## Every gate: lint, types, unit, sanity, Molecule scenarios on the lab
+	@scripts/stages --all lint types unit sanity molecule
+
+##@ The lab
+
+.PHONY: lab-up
+lab-up: ## Start the lab (control plane, gateway, machines), or what of it is not running
+	@python -m lab up
+
+.PHONY: lab-down
+lab-down: ## Take the lab away: processes, mounts, namespaces, bridge
+	@python -m lab down
+
+.PHONY: lab-status
+lab-status: ## Machines, addresses, state
+	@python -m lab status
+
+.PHONY: lab-reset
+lab-reset: ## Fresh machines; the control plane stays
+	@python -m lab reset
+
+.PHONY: onboard
+onboard: ## Join the lab's machines to its mesh
+	@ansible-playbook brownfield.mesh.onboard -i $(INVENTORY)
+
+.PHONY: verify
+verify: ## Prove by traffic, from the lab's machines, what may and what may not be reached
+	@mkdir -p build
+	@ansible-playbook brownfield.mesh.verify -i $(INVENTORY) -e mesh_evidence_path=$(CURDIR)/$(EVIDENCE)
+
+##@ Gates, one by one
+
+.PHONY: lint
+lint: ## ruff, ansible-lint (profile production), documentation, changelog
+	@scripts/lint
+
+.PHONY: types
+types: ## mypy --strict
+	@mypy plugins lab
+
+.PHONY: unit
+unit: ## Unit tests, on Python 3.11 and on the newest interpreter of this machine
+	@scripts/unit
+
+.PHONY: sanity
+sanity: ## ansible-test sanity
+	@scripts/sanity
+
+.PHONY: molecule
+molecule: ## Molecule scenarios on the lab; one of them: make molecule SCENARIO=join
+	@scripts/molecule $(SCENARIO)
+
+##@ More
+
+.PHONY: bench
+bench: ## Measure on the lab, print JSON
+	@python -m tests.benchmark
+
+.PHONY: docs
+docs: ## Render the reference (modules, roles) into build/docs
+	@scripts/docs
+
+.PHONY: build
+build: ## Build the collection's artefact into build/
+	@ansible-galaxy collection build --force --output-path build .
