@@ -84,13 +84,15 @@ def check_registration(
 def _described(
     machine: Machine, workload: Workload, entry: Registration
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """Service account, revision, labels and network: as specified and as registered. Istiod takes
+    """Service account, labels, network and revision: as specified and as registered. Istiod takes
     labels from the proxy, so that wrong ones mean a proxy with other settings than ours."""
-    wanted = {
-        "service account": workload.service_account,
-        "revision": machine.mesh.revision or "default",
-    }
-    seen = {"service account": entry.service_account, "revision": entry.revision or "default"}
+    wanted = {"service account": workload.service_account}
+    seen = {"service account": entry.service_account}
+    revision = machine.mesh.revision
+    if revision not in ("", "default"):  # the chart names istiod's pods istiod-REVISION-...
+        right = entry.controller.startswith("istiod-%s-" % revision)
+        wanted["revision"] = revision
+        seen["revision"] = revision if right else "that of %s" % (entry.controller or "nobody")
     if machine.mesh.network:  # else istiod fills in the cluster's
         wanted["network"], seen["network"] = machine.mesh.network, entry.network
     for name, value in sorted(workload_labels(workload).items()):

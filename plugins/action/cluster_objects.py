@@ -1,0 +1,113 @@
+# Copyright (c) 2026 the brownfield.mesh authors
+# SPDX-License-Identifier: Apache-2.0
+"""Brings the workloads' objects into the cluster, or writes them. Runs on the controller."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible_collections.brownfield.mesh.plugins.module_utils.cluster import ClusterFacts
+from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
+    Mesh,
+    Workload,
+    from_data,
+)
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.apply import Change, apply
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.client import Client
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.errors import ClusterError
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.objects import render
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.remove import remove
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.write import write
+
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "mesh": {"type": "dict", "required": True},
+    "workloads": {"type": "list", "elements": "dict", "required": True},
+    "cluster": {"type": "dict", "required": True},
+    "output": {"type": "str", "choices": ["apply", "write"], "default": "apply"},
+    "path": {"type": "path"},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+}
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]
+    """See the documentation of the module of the same name."""
+
+    TRANSFERS_FILES = False
+    _requires_connection = False
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(
+        self, tmp: str | None = None, task_vars: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """One batch; every problem becomes the task's one message."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        _, arguments = self.validate_argument_spec(
+            argument_spec=ARGUMENTS, required_if=[("output", "write", ("path",))]
+        )
+        try:
+            # Through JSON: what Ansible hands over are tagged values, and we want plain ones.
+            data = json.loads(json.dumps({key: arguments[key] for key in ARGUMENTS}))
+            result.update(_run(data, bool(self._task.check_mode)))
+        except ClusterError as error:
+            raise AnsibleActionFail(str(error)) from None
+        except (AttributeError, KeyError, StopIteration, TypeError):
+            raise AnsibleActionFail(
+                "mesh, workloads and cluster are not what brownfield.mesh.plan returns"
+            ) from None
+        return result
+
+
+def _run(data: Mapping[str, Any], check: bool) -> dict[str, Any]:
+    mesh = from_data(Mesh, data["mesh"])
+    workloads = [from_data(Workload, item) for item in data["workloads"]]
+    facts = from_data(ClusterFacts, data["cluster"])
+    if data["output"] == "write":
+        if data["state"] == "absent":
+            raise ClusterError(
+                "state: absent goes with output: apply only;"
+                " to take a workload out of a folder, write it again without that workload"
+            )
+        return _written(Path(data["path"]), render(mesh, workloads, facts), check)
+    client = Client.of(mesh.cluster)
+    if data["state"] == "absent":
+        removal = remove(client, workloads, check)
+        kept = [{"object": str(one.ref), "reason": one.reason} for one in removal.kept]
+        return {**_applied(removal.changes), "kept": kept}
+    return _applied(apply(client, render(mesh, workloads, facts), workloads, check))
+
+
+def _applied(changes: Sequence[Change]) -> dict[str, Any]:
+    different = [change for change in changes if change.action != "unchanged"]
+    return {
+        "changed": bool(different),
+        "objects": [{"object": str(c.ref), "action": c.action} for c in changes],
+        "diff": [
+            _difference(str(change.ref), _yaml(change.before), _yaml(change.after))
+            for change in different
+        ],
+    }
+
+
+def _written(folder: Path, objects: list[dict[str, Any]], check: bool) -> dict[str, Any]:
+    changes = write(folder, objects, check)
+    different = [change for change in changes if change.action != "unchanged"]
+    return {
+        "changed": bool(different),
+        "files": [{"path": str(c.path), "action": c.action} for c in changes],
+        "diff": [_difference(str(c.path), c.before, c.after) for c in different],
+    }
+
+
+def _difference(name: str, before: str, after: str) -> dict[str, str]:
+    return {"before_header": name, "after_header": name, "before": before, "after": after}
+
+
+def _yaml(content: Mapping[str, Any] | None) -> str:
+    return yaml.safe_dump(content, width=1000) if content else ""

@@ -1,0 +1,199 @@
+# Copyright (c) 2026 the brownfield.mesh authors
+# SPDX-License-Identifier: Apache-2.0
+"""Brings objects into the cluster: one batch, by server-side apply, only what differs.
+
+Every object is first applied as a server dry run and compared with the live one, so that check
+mode, diff mode and ``changed`` are the server's own word, and a conflict anywhere is known before
+anything is written (https://kubernetes.io/docs/reference/using-api/server-side-apply/).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Workload
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.client import Client
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.errors import (
+    ApiError,
+    ClusterError,
+    explain,
+)
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.kinds import Ref, ref_of
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.objects import (
+    MANAGER,
+    Object,
+    belongs_to,
+    own_refs,
+)
+
+# What the server writes on its own; comparing it would show differences nobody made.
+_SERVER_FIELDS = ("creationTimestamp", "generation", "managedFields", "resourceVersion", "uid")
+
+
+@dataclass(frozen=True)
+class Change:
+    """What happens to one object. ``action``: created, updated, deleted or unchanged.
+
+    ``before`` and ``after`` are the object without what the server writes on its own; None
+    where there is no object.
+    """
+
+    ref: Ref
+    action: str
+    before: Object | None = None
+    after: Object | None = None
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    change: Change
+    problems: tuple[str, ...] = ()
+    uid: str = ""
+
+
+def apply(
+    client: Client, objects: Sequence[Object], workloads: Iterable[Workload], check: bool
+) -> list[Change]:
+    """Applies ``objects``, and deletes what ``workloads`` had before and no longer have.
+
+    Nothing is written when any object conflicts with another manager or is refused. With
+    ``check`` nothing is written at all. Raises ClusterError that names all problems at once.
+    """
+    desired = {ref_of(item): item for item in objects}
+    former = [
+        (ref, workload)
+        for workload in workloads
+        for ref in own_refs(workload)
+        if ref not in desired
+    ]
+    compared = client.each(lambda item: _compare(client, item), objects)
+    surplus = client.each(lambda pair: _compare_former(client, *pair), former)
+    _fail_on(problem for one in (*compared, *surplus) for problem in one.problems)
+    if not check:
+        todo = [c.change.ref for c in compared if c.change.action in ("created", "updated")]
+        _write(client, [desired[ref] for ref in todo if ref.kind == "Namespace"])
+        _write(client, [desired[ref] for ref in todo if ref.kind != "Namespace"])
+        delete(client, {one.change.ref: one.uid for one in surplus if one.uid})
+    changes = [one.change for one in (*compared, *surplus)]
+    return sorted(changes, key=lambda change: change.ref.sort_key)
+
+
+def delete(client: Client, uids: Mapping[Ref, str]) -> None:
+    """Deletes exactly these objects: one that was replaced meanwhile (other uid) stays.
+
+    Raises ClusterError.
+    """
+
+    def one(pair: tuple[Ref, str]) -> str:
+        ref, uid = pair
+        body = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "preconditions": {"uid": uid},
+            "propagationPolicy": "Background",
+        }
+        return _attempt(ref, lambda: client.request("DELETE", ref.path, body), gone_is_fine=True)
+
+    _fail_on(client.each(one, uids.items()))
+
+
+def comparable(live: Mapping[str, Any]) -> Object:
+    """A live object without what the server writes on its own."""
+    content = {key: value for key, value in live.items() if key != "status"}
+    content["metadata"] = {
+        key: value for key, value in live["metadata"].items() if key not in _SERVER_FIELDS
+    }
+    return content
+
+
+def _compare(client: Client, item: Object) -> _Comparison:
+    ref = ref_of(item)
+    change = Change(ref, "created", None, item)
+    try:
+        live = client.find(ref.path)
+        if live and "deletionTimestamp" in live["metadata"]:
+            problem = f"{ref}: is just being deleted. Wait until it is gone and run again"
+            return _Comparison(change, (problem,))
+        result = _patch(client, item, dry_run=True)
+    except ApiError as error:
+        if error.status == 404 and error.details.get("kind") == "namespaces":
+            return _Comparison(change)  # will be there when it is this object's turn
+        return _Comparison(change, _problems(ref, error))
+    if live is None:
+        return _Comparison(change)
+    before, after = comparable(live), comparable(result)
+    action = "unchanged" if before == after else "updated"
+    return _Comparison(Change(ref, action, before, after))
+
+
+def _compare_former(client: Client, ref: Ref, workload: Workload) -> _Comparison:
+    nothing = Change(ref, "unchanged")
+    try:
+        live = client.find(ref.path)
+    except ApiError as error:
+        return _Comparison(nothing, _problems(ref, error))
+    if live is None or not belongs_to(live, workload):
+        return _Comparison(nothing)
+    return _Comparison(Change(ref, "deleted", comparable(live)), uid=live["metadata"]["uid"])
+
+
+def _write(client: Client, items: Iterable[Object]) -> None:
+    _fail_on(
+        client.each(
+            lambda item: _attempt(ref_of(item), lambda: _patch(client, item, dry_run=False)), items
+        )
+    )
+
+
+def _attempt(ref: Ref, action: Callable[[], object], gone_is_fine: bool = False) -> str:
+    """The problem that ``action`` had, or an empty string."""
+    try:
+        action()
+    except ApiError as error:
+        if gone_is_fine and error.status in (404, 409):
+            return ""
+        return "\n".join(_problems(ref, error))
+    return ""
+
+
+def _patch(client: Client, item: Object, dry_run: bool) -> dict[str, Any]:
+    query = {"fieldManager": MANAGER, "fieldValidation": "Strict"}
+    if dry_run:
+        query["dryRun"] = "All"
+    return client.request(
+        "PATCH",
+        ref_of(item).path,
+        body=item,
+        query=query,
+        content_type="application/apply-patch+yaml",
+    )
+
+
+def _problems(ref: Ref, error: ApiError) -> tuple[str, ...]:
+    conflicts = [c for c in error.causes if c.get("reason") == "FieldManagerConflict"]
+    if error.status == 409 and conflicts:
+        return tuple(
+            f"{ref}: field {cause.get('field', '?')} is managed by {_manager(cause)}, with another"
+            " value. Take it out of what that manager applies, or agree on one value"
+            for cause in conflicts
+        )
+    return (explain(error, str(ref)),)
+
+
+def _manager(cause: Mapping[str, str]) -> str:
+    """The other manager's name, as the server quotes it: conflict with "NAME" using v1."""
+    found = re.search(r'conflict with ("[^"]*")', cause.get("message", ""))
+    return found.group(1) if found else "another manager"
+
+
+def _fail_on(problems: Iterable[str]) -> None:
+    found = sorted({problem for problem in problems if problem})
+    if len(found) == 1:
+        raise ClusterError(found[0])
+    if found:
+        raise ClusterError(
+            f"{len(found)} problems with the cluster's objects:\n  " + "\n  ".join(found)
+        )

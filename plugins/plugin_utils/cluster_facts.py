@@ -1,0 +1,153 @@
+# Copyright (c) 2026 the brownfield.mesh authors
+# SPDX-License-Identifier: Apache-2.0
+"""Reads from the cluster, once per run, what all machines need to know of their Istio."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+from ansible_collections.brownfield.mesh.plugins.module_utils.cluster import ClusterFacts
+from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Mesh
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.client import Client
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.errors import (
+    ApiError,
+    ClusterError,
+    explain,
+)
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.kinds import Ref, collection_path
+
+SYSTEM_NAMESPACE = "istio-system"
+ROOT_CERTIFICATE = Ref("ConfigMap", SYSTEM_NAMESPACE, "istio-ca-root-cert")
+# Istio's own defaults where an installation says nothing (pkg/cluster, pkg/config/constants).
+DEFAULT_CLUSTER_ID = "Kubernetes"
+DEFAULT_TRUST_DOMAIN = "cluster.local"
+
+
+def read(mesh: Mesh) -> ClusterFacts:
+    """The facts of the Istio installation that ``mesh`` names. Raises ClusterError."""
+    client = Client.of(mesh.cluster)
+    suffix = revision_suffix(mesh)
+    refs = [
+        Ref("ConfigMap", SYSTEM_NAMESPACE, f"istio{suffix}"),
+        Ref("ConfigMap", SYSTEM_NAMESPACE, f"istio-sidecar-injector{suffix}"),
+        ROOT_CERTIFICATE,
+        Ref("Service", mesh.gateway.namespace, mesh.gateway.service),
+    ]
+    config, injector, root, service = client.each(lambda ref: _find(client, ref), refs)
+    mesh_config = _mesh_config(client, mesh, config)
+    installed = _installed(injector)
+    multi_cluster = installed.get("multiCluster") or {}
+    return ClusterFacts(
+        mesh_config=mesh_config,
+        root_certificate=_root_certificate(client, root),
+        cluster_id=str(multi_cluster.get("clusterName") or DEFAULT_CLUSTER_ID),
+        mesh_id=str(
+            installed.get("meshID")
+            or (mesh_config.get("defaultConfig") or {}).get("meshId")
+            or mesh.trust_domain
+        ),
+        network=str(installed.get("network") or ""),
+        istiod_host=mesh.istiod.host or f"istiod{suffix}.{SYSTEM_NAMESPACE}.svc",
+        istiod_address=mesh.istiod.address or _gateway_address(mesh, service),
+    )
+
+
+def revision_suffix(mesh: Mesh) -> str:
+    """What Istio appends to the names of a revision's objects: nothing for the default one."""
+    return "" if mesh.revision in ("", "default") else f"-{mesh.revision}"
+
+
+def _find(client: Client, ref: Ref) -> dict[str, Any] | None:
+    try:
+        return client.find(ref.path)
+    except ApiError as error:
+        raise ClusterError(explain(error, str(ref))) from None
+
+
+def _mesh_config(client: Client, mesh: Mesh, config: Mapping[str, Any] | None) -> dict[str, Any]:
+    if config is None:
+        raise ClusterError(_no_such_revision(client, mesh))
+    content = _mapping(_data(config, "mesh"), f"key mesh of ConfigMap {config['metadata']['name']}")
+    trust_domain = content.get("trustDomain") or DEFAULT_TRUST_DOMAIN
+    if trust_domain != mesh.trust_domain:
+        raise ClusterError(
+            f"mesh.trust_domain is {mesh.trust_domain!r}, but this Istio's is {trust_domain!r}:"
+            f" write trust_domain: {trust_domain}"
+        )
+    return content
+
+
+def _no_such_revision(client: Client, mesh: Mesh) -> str:
+    name = f"istio{revision_suffix(mesh)}"
+    try:
+        answer = client.get(collection_path("ConfigMap", SYSTEM_NAMESPACE))
+        known = sorted(
+            item["metadata"]["name"].removeprefix("istio").removeprefix("-") or "default"
+            for item in answer.get("items") or ()
+            if item["metadata"]["name"].split("-", 1)[0] == "istio" and _data(item, "mesh")
+        )
+    except ApiError:
+        known = []
+    advice = (
+        f"this cluster has the revisions: {', '.join(known)} (a revision's tag is not enough)"
+        if known
+        else f"no Istio was found in namespace {SYSTEM_NAMESPACE}"
+    )
+    return f"mesh.revision is {mesh.revision!r}, but ConfigMap {name} does not exist; {advice}"
+
+
+def _installed(injector: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The chart values ``global`` of this revision; empty where injection is not installed."""
+    if injector is None:
+        return {}
+    values = _mapping(_data(injector, "values"), "key values of the sidecar injector's ConfigMap")
+    return values.get("global") or {}
+
+
+def _root_certificate(client: Client, root: Mapping[str, Any] | None) -> str:
+    if root is None:
+        # istiod writes the same one into every namespace it looks after.
+        query = {"fieldSelector": f"metadata.name={ROOT_CERTIFICATE.name}", "limit": "1"}
+        try:
+            items = client.get(collection_path("ConfigMap"), query).get("items") or [None]
+        except ApiError as error:
+            raise ClusterError(explain(error, str(ROOT_CERTIFICATE))) from None
+        root = items[0]
+    certificate = _data(root or {}, "root-cert.pem")
+    if "BEGIN CERTIFICATE" not in certificate:
+        raise ClusterError(
+            f"{ROOT_CERTIFICATE} has no root-cert.pem: istiod writes it, so see whether istiod runs"
+        )
+    return certificate
+
+
+def _gateway_address(mesh: Mesh, service: Mapping[str, Any] | None) -> str:
+    where = f"the gateway's Service {mesh.gateway.namespace}/{mesh.gateway.service}"
+    otherwise = "set mesh.istiod.address to the IP address at which machines reach istiod"
+    if service is None:
+        raise ClusterError(f"{where} does not exist: correct mesh.gateway, or {otherwise}")
+    external = service.get("spec", {}).get("externalIPs") or []
+    ingress = service.get("status", {}).get("loadBalancer", {}).get("ingress") or []
+    addresses = [*external, *(item["ip"] for item in ingress if item.get("ip"))]
+    if addresses:
+        return str(addresses[0])
+    hostnames = [item["hostname"] for item in ingress if item.get("hostname")]
+    if hostnames:
+        raise ClusterError(f"{where} has only a name, {hostnames[0]}, no address: {otherwise}")
+    raise ClusterError(f"{where} has no external address yet: wait for it, or {otherwise}")
+
+
+def _data(config_map: Mapping[str, Any], key: str) -> str:
+    return str((config_map.get("data") or {}).get(key) or "")
+
+
+def _mapping(text: str, what: str) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(text) if text else {}
+    except yaml.YAMLError:
+        content = None
+    if not isinstance(content, dict):
+        raise ClusterError(f"{what} is not a YAML mapping")
+    return content

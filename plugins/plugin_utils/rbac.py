@@ -1,0 +1,60 @@
+# Copyright (c) 2026 the brownfield.mesh authors
+# SPDX-License-Identifier: Apache-2.0
+"""The least rights in the cluster with which the controller can do its work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Workload
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.objects import Object
+
+ROLE = "brownfield-mesh"
+TOKEN_ROLE = "brownfield-mesh-tokens"
+_APPLY = ("create", "delete", "get", "patch")
+
+
+def controller_roles(workloads: Iterable[Workload]) -> list[Object]:
+    """A ClusterRole for facts, objects and registrations, and per namespace a Role for tokens.
+
+    Who may request a service account's token may act as that service account, so this right is
+    given per namespace and by name.
+    """
+    accounts: dict[str, set[str]] = {}
+    for workload in workloads:
+        accounts.setdefault(workload.namespace, set()).add(workload.service_account)
+    return [
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "ClusterRole",
+            "metadata": {"name": ROLE},
+            "rules": [
+                _rule("", ["configmaps"], ["get", "list"]),
+                _rule("", ["namespaces", "serviceaccounts", "services"], _APPLY),
+                _rule("", ["pods"], ["list"]),
+                _rule("networking.istio.io", ["workloadentries"], ["get", "list"]),
+                _rule("networking.istio.io", ["workloadgroups"], [*_APPLY, "list"]),
+                _rule(
+                    "security.istio.io", ["authorizationpolicies", "peerauthentications"], _APPLY
+                ),
+            ],
+        },
+        *(
+            {
+                "apiVersion": "rbac.authorization.k8s.io/v1",
+                "kind": "Role",
+                "metadata": {"name": TOKEN_ROLE, "namespace": namespace},
+                "rules": [
+                    {
+                        **_rule("", ["serviceaccounts/token"], ["create"]),
+                        "resourceNames": sorted(accounts[namespace]),
+                    }
+                ],
+            }
+            for namespace in sorted(accounts)
+        ),
+    ]
+
+
+def _rule(group: str, resources: Sequence[str], verbs: Sequence[str]) -> Object:
+    return {"apiGroups": [group], "resources": list(resources), "verbs": sorted(verbs)}
