@@ -1,0 +1,91 @@
+# Copyright (c) 2026 the brownfield.mesh authors
+# SPDX-License-Identifier: Apache-2.0
+"""Join a machine: render its state, ask it what it lacks, supply just that, confirm capture.
+
+At most three remote module calls: ask (which applies by itself when nothing is needed from here),
+supply and apply, confirm over a fresh connection.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.brownfield.mesh.plugins.module_utils.cluster import ClusterFacts
+from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
+    Machine,
+    Workload,
+    from_data,
+    to_data,
+)
+from ansible_collections.brownfield.mesh.plugins.plugin_utils import sidecar_state
+
+MODULE = "brownfield.mesh.join"
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]
+    """The controller's side of ``brownfield.mesh.join``."""
+
+    _requires_connection = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Ask, supply, apply, confirm."""
+        super().run(tmp, task_vars)
+        _, options = self.validate_argument_spec(
+            argument_spec={
+                name: {"type": "dict", "required": True}
+                for name in ("machine", "workload", "cluster")
+            }
+        )
+        machine = from_data(Machine, options["machine"])
+        workload = from_data(Workload, options["workload"])
+        cluster = from_data(ClusterFacts, options["cluster"])
+        state = sidecar_state.render(machine, workload, cluster)
+        arguments: dict[str, Any] = {"state": to_data(state)}
+        calls, needs = 1, []
+        result = self._call(arguments, task_vars)
+        check = self._task.check_mode
+        if result.get("needs") and not result.get("failed") and not check:
+            needs, calls = result["needs"], 2
+            arguments.update(self._supply(needs, machine, workload))
+            result = self._call(arguments, task_vars)
+            self._remove_tmp_path(self._connection._shell.tmpdir)
+        if result.get("confirm") and not result.get("failed"):
+            calls += 1
+            # Not the multiplexed connection: it was made before capture and would outlive it.
+            self._connection.reset()
+            confirmed = self._call({"state": arguments["state"], "confirm": True}, task_vars)
+            result = {**result, **confirmed}
+        result.pop("confirm", None)
+        result.pop("invocation", None)  # it would repeat the whole desired state
+        return {**result, "needs": needs, "mesh_calls": calls}
+
+    def _call(self, arguments: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
+        result: dict[str, Any] = self._execute_module(
+            module_name=MODULE, module_args=arguments, task_vars=task_vars
+        )
+        return result
+
+    def _supply(self, needs: list[str], machine: Machine, workload: Workload) -> dict[str, Any]:
+        supplied: dict[str, Any] = {}
+        paths = {a.name: a.path for a in machine.mesh.proxy.artifacts if a.path}
+        for name in (need.split(" ", 1)[1] for need in needs if need.startswith("artifact ")):
+            if not self._connection._shell.tmpdir:
+                self._make_tmp_path()
+            remote = self._connection._shell.join_path(self._connection._shell.tmpdir, name)
+            self._transfer_file(paths[name], remote)
+            supplied.setdefault("pushed", {})[name] = remote
+        if "token" in needs:
+            # Imported only when a token is needed: the Kubernetes client takes a second to load.
+            from ansible_collections.brownfield.mesh.plugins.plugin_utils import token
+            from ansible_collections.brownfield.mesh.plugins.plugin_utils.errors import ClusterError
+
+            try:
+                supplied["token"] = token.request(
+                    machine.mesh.cluster, workload.namespace, workload.service_account
+                )
+            except ClusterError as error:
+                raise AnsibleActionFail(str(error)) from None
+        return supplied

@@ -1,0 +1,42 @@
+# Copyright (c) 2026 the brownfield.mesh authors
+# SPDX-License-Identifier: Apache-2.0
+"""The machine's X.509 identity, read with the standard library alone."""
+
+from __future__ import annotations
+
+import calendar
+import ssl
+import time
+from dataclasses import dataclass
+from typing import Any, Dict, Optional
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A certificate's SPIFFE ID and validity (seconds since the epoch)."""
+
+    spiffe_id: str
+    not_before: int
+    not_after: int
+
+    def valid_for(self, now: float) -> float:
+        """Seconds until its end; negative when it is over or has not begun."""
+        return self.not_after - now if now >= self.not_before else -1.0
+
+
+def read(path: str) -> Optional[Identity]:
+    """The identity in the first certificate of a PEM file, or None when there is none to read."""
+    try:
+        # The only X.509 parser in the standard library; the ssl module's own tests rely on it.
+        decoded: Dict[str, Any] = ssl._ssl._test_decode_cert(path)  # type: ignore[attr-defined]
+    except (OSError, ssl.SSLError, ValueError):
+        return None
+    names = [value for kind, value in decoded.get("subjectAltName", ()) if kind == "URI"]
+    spiffe = [name for name in names if name.startswith("spiffe://")]
+    if len(spiffe) != 1:
+        return None
+    return Identity(spiffe[0], _seconds(decoded["notBefore"]), _seconds(decoded["notAfter"]))
+
+
+def _seconds(text: str) -> int:
+    return calendar.timegm(time.strptime(text, "%b %d %H:%M:%S %Y GMT"))

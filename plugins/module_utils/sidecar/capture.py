@@ -1,0 +1,104 @@
+# Copyright (c) 2026 the brownfield.mesh authors
+# SPDX-License-Identifier: Apache-2.0
+"""Capture: whether the rules that send traffic through the proxy are on, and switching them.
+
+The rules themselves are Istio's (``pilot-agent istio-iptables``), run by ``mesh-capture.service``.
+"""
+
+from __future__ import annotations
+
+
+
+from ansible_collections.brownfield.mesh.plugins.module_utils.desired import (
+    File,
+    Host,
+    Link,
+    MachineError,
+    compare_link,
+)
+from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar.state import (
+    CAPTURE_APPLIED,
+    CAPTURE_ENABLED,
+    CAPTURE_ENV,
+    CAPTURE_UNIT,
+    UNITS,
+    SidecarState,
+)
+
+GUARD = "mesh-guard"
+GUARD_SECONDS = 60
+_ENABLED = Link(CAPTURE_ENABLED, "%s/%s" % (UNITS, CAPTURE_UNIT))
+
+# How each kind of rules is read, and what in it is Istio's.
+_READERS = (
+    ("iptables-nft", ["iptables-nft-save", "-t", "nat"], "-A ISTIO_OUTPUT"),
+    ("iptables-legacy", ["iptables-legacy-save", "-t", "nat"], "-A ISTIO_OUTPUT"),
+    ("nftables", ["nft", "list", "tables"], "istio-proxy"),
+)
+
+
+def rules(host: Host) -> str:
+    """Which kind of capture rules is loaded: iptables-nft, iptables-legacy, nftables or ''."""
+    for kind, argv, mark in _READERS:
+        if mark in host.run(argv, check=False):
+            return kind
+    return ""
+
+
+def environment(host: Host, state: SidecarState) -> File:
+    """capture.env with the method decided. Raises MachineError when the tool is missing."""
+    has_iptables = host.succeeds(["iptables", "--version"])
+    has_nft = host.succeeds(["nft", "--version"])
+    method = state.capture_method
+    if method == "auto":
+        method = "iptables" if has_iptables else "nftables"
+    if not (has_iptables if method == "iptables" else has_nft):
+        raise MachineError(
+            "capture by %s needs the package %s on the machine; install it, or set"
+            " mesh.capture.method" % (method, "iptables" if method == "iptables" else "nftables")
+        )
+    native = 'NATIVE_NFTABLES="true"\n' if method == "nftables" else ""
+    return File(CAPTURE_ENV, state.capture_env + native, 0o644)
+
+
+def is_on(host: Host, wanted: File) -> bool:
+    """Whether capture is confirmed, with these settings, and its rules are loaded."""
+    return (
+        host.read(CAPTURE_APPLIED) == wanted.content
+        and not compare_link(host, _ENABLED)
+        and bool(rules(host))
+    )
+
+
+def switch_on(host: Host) -> None:
+    """Capture, guarded: unless ``confirm`` comes, it goes off again by itself."""
+    _disarm(host)
+    host.run(
+        ["systemd-run", "--quiet", "--collect", "--unit=" + GUARD]
+        + ["--on-active=%d" % GUARD_SECONDS, "--timer-property=AccuracySec=1s"]
+        + ["systemctl", "stop", CAPTURE_UNIT]
+    )
+    host.run(["systemctl", "restart", CAPTURE_UNIT])
+
+
+def confirm(host: Host) -> None:
+    """A fresh connection works with capture on: keep it, over reboots too."""
+    for change in compare_link(host, _ENABLED):
+        change.act()
+    _disarm(host)
+
+
+def switch_off(host: Host) -> None:
+    """Take the rules away and keep them away."""
+    _disarm(host)
+    host.run(["systemctl", "stop", CAPTURE_UNIT], check=False)
+    host.remove(CAPTURE_ENABLED)
+
+
+def guarded(host: Host) -> bool:
+    """Whether the guard's timer is armed."""
+    return host.succeeds(["systemctl", "is-active", "--quiet", GUARD + ".timer"])
+
+
+def _disarm(host: Host) -> None:
+    host.run(["systemctl", "stop", GUARD + ".timer"], check=False)

@@ -1,0 +1,177 @@
+# Copyright (c) 2026 the brownfield.mesh authors
+# SPDX-License-Identifier: Apache-2.0
+"""Join a machine: ask, supply, apply.
+
+Order: preflight, files, artefacts, proxy start, proxy ready, guard, capture; confirm comes in a call
+of its own over a fresh connection. Each step reads, decides, acts.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, Mapping
+
+from ansible_collections.brownfield.mesh.plugins.module_utils import artifacts, desired, identity
+from ansible_collections.brownfield.mesh.plugins.module_utils.desired import (
+    Change,
+    File,
+    Host,
+    MachineError,
+)
+from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar import capture
+from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar.preflight import preflight
+from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar.state import (
+    CERTIFICATE,
+    PROXY_UNIT,
+    RUNTIME,
+    TOKEN,
+    USER,
+    SidecarState,
+)
+
+READY_URL = "http://127.0.0.1:15021/healthz/ready"
+READY_SECONDS = 60
+# A certificate nearer to its end than this is not relied on: the agent may be unable to renew it.
+IDENTITY_MARGIN_SECONDS = 300
+
+
+@dataclass(frozen=True)
+class Supply:
+    """What only the controller has: a token, and artefacts it pushed (name -> path here)."""
+
+    token: str = ""
+    pushed: Mapping[str, str] = field(default_factory=dict)
+
+
+def join(host: Host, state: SidecarState, supply: Supply, check: bool) -> Dict[str, Any]:
+    """Compare and, unless something is needed from the controller or ``check``, apply.
+
+    Returns what Ansible reports: changed, diff, needs, confirm, and the machine's facts. Raises
+    MachineError.
+    """
+    problems = preflight(host, state)
+    if problems:
+        raise MachineError("; ".join(problems))
+    arch = artifacts.architecture()
+    lacking = artifacts.missing(host, state.package, artifacts.chosen(state.artifacts, arch))
+    captured = capture.environment(host, state)
+    pushed = dict(supply.pushed)
+    changes = desired.compare(host, state.files) + desired.compare_file(host, captured)
+    changes += [
+        artifacts.change(host, state.package, a, pushed, state.https_proxy) for a in lacking
+    ]
+    has_identity = _has_identity(host, state)
+    running = _running_digest(host) == state.digest
+    restart = bool(lacking) or not running or not has_identity
+    captures = restart or not capture.is_on(host, captured)
+    shown = changes + _shown(restart, captures)
+    needs = [] if has_identity or supply.token else ["token"]
+    needs += ["artifact " + a.name for a in lacking if a.path and a.name not in pushed]
+    result: Dict[str, Any] = {
+        "changed": bool(shown),
+        "diff": desired.diff_of(shown),
+        "needs": needs,
+        "confirm": False,
+    }
+    if check or needs or not shown:
+        result["changed"] = bool(shown) and (check or not needs)
+        return {**result, **facts(host, state)}
+    for change in changes:
+        change.act()
+    if any(change.what.startswith("/etc/systemd/") for change in changes):
+        host.run(["systemctl", "daemon-reload"])
+    if restart:
+        _start(host, supply.token)
+    if not capture.is_on(host, captured):
+        capture.switch_on(host)
+        result["confirm"] = True
+    return {**result, **facts(host, state)}
+
+
+def confirm(host: Host, state: SidecarState) -> Dict[str, Any]:
+    """Keep capture: the connection that brought this call works with it."""
+    capture.confirm(host)
+    return {"changed": True, "needs": [], "confirm": False, **facts(host, state)}
+
+
+def facts(host: Host, state: SidecarState) -> Dict[str, Any]:
+    """What the machine is now: identity, versions, capture. No secret among it."""
+    found = identity.read(host.path(CERTIFICATE))
+    kind = capture.rules(host)
+    return {
+        "mode": "sidecar",
+        "spiffe_id": found.spiffe_id if found else "",
+        "not_before": found.not_before if found else 0,
+        "not_after": found.not_after if found else 0,
+        "capture": {"on": bool(kind), "method": kind},
+        "versions": {a.name: a.sha256[:12] for a in state.artifacts},
+    }
+
+
+def _has_identity(host: Host, state: SidecarState) -> bool:
+    found = identity.read(host.path(CERTIFICATE))
+    return (
+        found is not None
+        and found.spiffe_id == state.spiffe_id
+        and found.valid_for(time.time()) > IDENTITY_MARGIN_SECONDS
+    )
+
+
+def _running_digest(host: Host) -> str:
+    """The digest that the running proxy was started with, or '' when none runs."""
+    shown = host.run(["systemctl", "show", "--property=MainPID", "--value", PROXY_UNIT], check=False)
+    pid = shown.strip() or "0"
+    environment = host.read("/proc/%s/environ" % pid) if pid != "0" else None
+    for entry in (environment or "").split("\0"):
+        if entry.startswith("MESH_PROXY_DIGEST="):
+            return entry.split("=", 1)[1]
+    return ""
+
+
+def _shown(restart: bool, captures: bool) -> List[Change]:
+    shown = []
+    if restart:
+        shown.append(Change(PROXY_UNIT, "", "started with these files\n", _nothing))
+    if captures:
+        shown.append(Change("capture", "", "on\n", _nothing))
+    return shown
+
+
+def _nothing() -> None:
+    """Shown changes are made by the steps around them."""
+
+
+def _start(host: Host, token: str) -> None:
+    if token:
+        os.makedirs(host.path(RUNTIME), mode=0o700, exist_ok=True)
+        os.chown(host.path(RUNTIME), host.uid(USER), host.gid(USER))
+        host.write(File(TOKEN, token, 0o600, USER, USER, secret=True))
+    try:
+        host.run(["systemctl", "restart", PROXY_UNIT])
+        _wait_ready(host)
+    finally:
+        host.remove(TOKEN)
+
+
+def _wait_ready(host: Host) -> None:
+    end = time.monotonic() + READY_SECONDS
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    while time.monotonic() < end:
+        try:
+            with opener.open(READY_URL, timeout=1) as answer:
+                if answer.status == 200 and os.path.exists(host.path(CERTIFICATE)):
+                    return
+        except (urllib.error.URLError, OSError, socket.timeout):
+            pass
+        time.sleep(0.1)
+    log = host.run(["journalctl", "-u", PROXY_UNIT, "-n", "15", "-o", "cat", "--no-pager"], False)
+    raise MachineError(
+        "the proxy is not ready after %d s; its last words:\n%s\nWhen it names istiod, check"
+        " mesh.istiod.address and that the machine reaches it on port 15012"
+        % (READY_SECONDS, log.strip())
+    )

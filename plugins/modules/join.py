@@ -1,0 +1,128 @@
+#!/usr/bin/python
+# Copyright (c) 2026 the brownfield.mesh authors
+# SPDX-License-Identifier: Apache-2.0
+# GNU General Public License v3.0+ compatible (https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Ansible module ``brownfield.mesh.join``; the work is done by ``module_utils.sidecar.join``."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: join
+short_description: Join a machine to the mesh through Istio's agent
+version_added: 0.1.0
+description:
+  - Installs pilot-agent and Envoy, writes the agent's files and units, obtains the machine's identity, waits until the
+    proxy is ready, and sends the machine's traffic through it.
+  - One remote call when there is nothing to do, at most three otherwise. A token is requested only when the machine has no
+    valid identity.
+  - Capture goes on under a guard that takes it off again unless a fresh connection works with it.
+author:
+  - brownfield.mesh authors
+options:
+  machine:
+    description: The machine, as M(brownfield.mesh.plan) returns it.
+    type: dict
+  workload:
+    description: The workload that the machine runs, as M(brownfield.mesh.plan) returns it.
+    type: dict
+  cluster:
+    description: The cluster's facts, as M(brownfield.mesh.plan) returns them.
+    type: dict
+  state:
+    description: The desired state that the action plugin renders. Not for users.
+    type: dict
+  token:
+    description: The token that the action plugin supplies. Not for users.
+    type: str
+  pushed:
+    description: Artefacts that the action plugin brought to the machine. Not for users.
+    type: dict
+  confirm:
+    description: That a fresh connection works with capture on. Not for users.
+    type: bool
+    default: false
+attributes:
+  check_mode:
+    description: Compares and reports as ever, asks for no token and changes nothing.
+    support: full
+  diff_mode:
+    description: Shows every file that changes; secrets are never shown.
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: Join the mesh
+  brownfield.mesh.join:
+    machine: "{{ mesh_plan.machines[inventory_hostname].machine }}"
+    workload: "{{ mesh_plan.machines[inventory_hostname].workload }}"
+    cluster: "{{ mesh_plan.cluster }}"
+  become: true
+"""
+
+RETURN = r"""
+mesh_calls:
+  description: How many remote calls were made.
+  returned: always
+  type: int
+needs:
+  description: What the machine asked the controller for.
+  returned: always
+  type: list
+  elements: str
+spiffe_id:
+  description: The machine's identity.
+  returned: always
+  type: str
+not_before:
+  description: When the identity begins, in seconds since the epoch.
+  returned: always
+  type: int
+not_after:
+  description: When the identity ends, in seconds since the epoch.
+  returned: always
+  type: int
+capture:
+  description: Whether capture is on, and by which kind of rules.
+  returned: always
+  type: dict
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.brownfield.mesh.plugins.module_utils.desired import Host, MachineError
+from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar.join import (
+    Supply,
+    confirm,
+    join,
+)
+from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar.state import SidecarState
+from ansible_collections.brownfield.mesh.plugins.module_utils.spec import from_data
+
+
+def main() -> None:
+    """Parse the arguments and do it."""
+    module = AnsibleModule(
+        argument_spec={
+            "machine": {"type": "dict"},
+            "workload": {"type": "dict"},
+            "cluster": {"type": "dict"},
+            "state": {"type": "dict"},
+            "token": {"type": "str", "no_log": True},
+            "pushed": {"type": "dict"},
+            "confirm": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
+    )
+    if module.params["state"] is None:
+        module.fail_json(msg="the action plugin brownfield.mesh.join renders `state`; call it so")
+    state = from_data(SidecarState, module.params["state"])
+    try:
+        if module.params["confirm"]:
+            module.exit_json(**confirm(Host(), state))
+        supply = Supply(module.params["token"] or "", module.params["pushed"] or {})
+        module.exit_json(**join(Host(), state, supply, module.check_mode))
+    except MachineError as error:
+        module.fail_json(msg=str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+# Copyright (c) 2026 the brownfield.mesh authors
+# SPDX-License-Identifier: Apache-2.0
+"""systemd units of our own, as data rendered to unit files, with their sandboxes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar.state import (
+    CAPTURE_APPLIED,
+    CAPTURE_ENV,
+    CAPTURE_UNIT,
+    CONFIG,
+    PROXY_UNIT,
+    STATE,
+    USER,
+)
+
+Section = list[tuple[str, str]]
+
+# What both units can do without (systemd.exec(5); judged by `systemd-analyze security`).
+COMMON: Section = [
+    ("NoNewPrivileges", "yes"),
+    ("ProtectSystem", "strict"),
+    ("ProtectHome", "yes"),
+    ("PrivateTmp", "yes"),
+    ("PrivateDevices", "yes"),
+    ("ProtectClock", "yes"),
+    ("ProtectControlGroups", "yes"),
+    ("ProtectHostname", "yes"),
+    ("ProtectKernelLogs", "yes"),
+    ("RestrictNamespaces", "yes"),
+    ("RestrictRealtime", "yes"),
+    ("RestrictSUIDSGID", "yes"),
+    ("LockPersonality", "yes"),
+    ("MemoryDenyWriteExecute", "yes"),
+    ("SystemCallArchitectures", "native"),
+]
+
+
+def unit(sections: Mapping[str, Section]) -> str:
+    """The unit file. Values are ours or validated; ``%`` has no place in them."""
+    blocks = []
+    for name, entries in sections.items():
+        blocks.append("[%s]\n" % name + "".join("%s=%s\n" % entry for entry in entries))
+    return "\n".join(blocks)
+
+
+def proxy(places: Mapping[str, str], domain: str, digest: str, bypass: bool) -> str:
+    """mesh-proxy.service: pilot-agent and Envoy, unprivileged, no shell, quickly back."""
+    command = [
+        places["agent"], "proxy", "sidecar", "--domain", domain,
+        "--meshConfig", CONFIG + "/mesh.yaml", "--templateFile", places["template"],
+        "--proxyLogLevel", "warning",
+    ]  # fmt: skip
+    start: Section = [
+        ("Description", "Istio agent and Envoy of this machine (brownfield.mesh)"),
+        ("Wants", "network-online.target" + (" " + CAPTURE_UNIT if bypass else "")),
+        ("After", "network-online.target"),
+        ("StartLimitIntervalSec", "0"),
+    ]
+    service: Section = [
+        ("User", USER),
+        ("Group", USER),
+        ("WorkingDirectory", STATE),
+        ("StateDirectory", "mesh-proxy"),
+        ("StateDirectoryMode", "0700"),
+        ("RuntimeDirectory", "mesh-proxy"),
+        ("RuntimeDirectoryMode", "0700"),
+        ("UMask", "0077"),
+        ("EnvironmentFile", CONFIG + "/cluster.env"),
+        ("Environment", "MESH_PROXY_DIGEST=" + digest),
+        ("ExecStart", " ".join(command)),
+        ("Restart", "always"),
+        ("RestartSec", "100ms"),
+        ("KillMode", "mixed"),
+        ("TimeoutStopSec", "30s"),
+        ("LimitNOFILE", "65536"),
+        ("CapabilityBoundingSet", ""),
+        ("AmbientCapabilities", ""),
+        ("PrivateUsers", "yes"),
+        ("ProtectKernelModules", "yes"),
+        ("ProtectKernelTunables", "yes"),
+        ("ProtectProc", "invisible"),
+        ("RestrictAddressFamilies", "AF_INET AF_INET6 AF_UNIX AF_NETLINK"),
+        ("RemoveIPC", "yes"),
+        # Without an error number Envoy dies of the first call outside the list.
+        ("SystemCallFilter", "@system-service"),
+        ("SystemCallFilter", "~@privileged @resources"),
+        ("SystemCallErrorNumber", "EPERM"),
+        *COMMON,
+    ]
+    return unit(
+        {"Unit": start, "Service": service, "Install": [("WantedBy", "multi-user.target")]}
+    )
+
+
+def capture(agent: str, bypass: bool) -> str:
+    """mesh-capture.service: the rules go on at start and off at stop, and stay in between.
+
+    They do not depend on the proxy, so a proxy that is down fails traffic closed; with ``bypass``
+    they come and go with it.
+    """
+    start: Section = [
+        ("Description", "Send this machine's traffic through its proxy (brownfield.mesh)"),
+        ("After", "nftables.service firewalld.service ufw.service"),
+    ]
+    if bypass:
+        start += [("BindsTo", PROXY_UNIT), ("After", PROXY_UNIT)]
+    service: Section = [
+        ("Type", "oneshot"),
+        ("RemainAfterExit", "yes"),
+        ("RuntimeDirectory", "mesh-capture"),
+        ("EnvironmentFile", CAPTURE_ENV),
+        ("ExecStartPre", agent + " istio-iptables --cleanup-only"),
+        ("ExecStart", agent + " istio-iptables"),
+        # The machine's own record of the settings that are in force.
+        ("ExecStartPost", "cp %s %s" % (CAPTURE_ENV, CAPTURE_APPLIED)),
+        ("ExecStop", agent + " istio-iptables --cleanup-only"),
+        ("CapabilityBoundingSet", "CAP_NET_ADMIN CAP_NET_RAW"),
+        ("ReadWritePaths", "/run"),
+        ("RestrictAddressFamilies", "AF_INET AF_INET6 AF_UNIX AF_NETLINK"),
+        ("SystemCallFilter", "@system-service"),
+        ("SystemCallErrorNumber", "EPERM"),
+        *COMMON,
+    ]
+    return unit(
+        {"Unit": start, "Service": service, "Install": [("WantedBy", "multi-user.target")]}
+    )
