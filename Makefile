@@ -18,8 +18,6 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.cache
 export MYPYPATH := $(CURDIR)/.cache
 export MOLECULE_GLOB := molecule/*/molecule.yml
-# What Go tools of the lab are built with is what go.mod says; nothing else is fetched.
-export GOTOOLCHAIN ?= local
 
 ##@ Start here
 
