@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A look at this machine: units, sandbox, capture, agent, identity, configuration, counters.
 
-The functions that read (``Host``) are few and thin; what they read is judged by pure functions.
+The functions that read are few and thin; what they read is judged by pure functions.
 Sources: systemd.exec(5) and systemctl(1) for properties, Envoy's administration interface
 (``/stats``, ``/certs``, ``/server_info``) on loopback, Istio's agent for readiness, proc(5).
 """
@@ -12,25 +12,27 @@ from __future__ import annotations
 import calendar
 import http.client
 import json
-import os
 import re
 import stat
-import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.brownfield.mesh.plugins.module_utils.desired import Host
 from ansible_collections.brownfield.mesh.plugins.module_utils.evidence import Check, check
+from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar import capture
+from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar.state import (
+    CAPTURE_UNIT,
+    PROXY_UNIT,
+    STATE,
+    TOKEN,
+    UPSTREAM_UNIT,
+)
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Machine, Workload
 
-PROXY_UNIT = "mesh-proxy.service"
-CAPTURE_UNIT = "mesh-capture.service"
-PACKAGED_UNIT = "istio.service"
-KEY = Path("/var/lib/mesh-proxy/etc/certs/key.pem")
-TOKEN = Path("/run/mesh-proxy/istio-token")
-
+KEY = STATE + "/etc/certs/key.pem"
 ADMIN_PORT = 15000
 STATUS_PORT = 15021
 INBOUND_LISTENER_PORT = 15006
@@ -42,7 +44,7 @@ _PROPERTIES = (
     "ExecMainStartTimestampMonotonic"
 )
 
-_EXPOSURE = re.compile(r"exposure level for \S+: ([0-9.]+)")
+_EXPOSURE = re.compile(r"exposure level for \S+: (\d+(?:\.\d+)?)")
 _COUNTERS = (
     (re.compile(r"(http|tcp)\.(?:.*\.)?rbac\.(allowed|denied)$"), "rbac_{1}_{0}"),
     (
@@ -62,78 +64,57 @@ class Certificate:
     not_after: str
 
 
-class Host:
-    """What is read from the machine. A failure to read is an empty answer, never an exception."""
-
-    def run(self, *command: str) -> str:
-        """Standard output of ``command``, whatever its exit status."""
-        try:
-            return subprocess.run(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                timeout=LIMIT,
-                env={**os.environ, "LC_ALL": "C", "SYSTEMD_COLORS": "0"},
-                check=False,
-            ).stdout.decode("utf-8", "replace")
-        except (OSError, subprocess.TimeoutExpired):
-            return ""
-
-    def get(self, port: int, path: str) -> tuple[int, str]:
-        """Status and body of a GET on loopback; (0, reason) when there is no answer."""
-        client = http.client.HTTPConnection("127.0.0.1", port, timeout=LIMIT)
-        try:
-            client.request("GET", path)
-            response = client.getresponse()
-            return response.status, response.read().decode("utf-8", "replace")
-        except (OSError, http.client.HTTPException) as error:
-            return 0, str(error) or type(error).__name__
-        finally:
-            client.close()
-
-    def read(self, path: Path) -> str:
-        try:
-            return path.read_text(encoding="utf-8")
-        except OSError:
-            return ""
-
-    def mode(self, path: Path) -> int | None:
-        """The permission bits of ``path``, or None when it is not there."""
-        try:
-            return stat.S_IMODE(path.stat().st_mode)
-        except OSError:
-            return None
+def get(port: int, path: str) -> tuple[int, str]:
+    """Status and body of a GET on loopback; (0, reason) when there is no answer."""
+    client = http.client.HTTPConnection("127.0.0.1", port, timeout=LIMIT)
+    try:
+        client.request("GET", path)
+        response = client.getresponse()
+        return response.status, response.read().decode("utf-8", "replace")
+    except (OSError, http.client.HTTPException) as error:
+        return 0, str(error) or type(error).__name__
+    finally:
+        client.close()
 
 
-def observe(machine: Machine, workload: Workload, host: Host | None = None) -> dict[str, Any]:
+def mode(host: Host, path: str) -> int | None:
+    """The permission bits of ``path``, or None when it is not there."""
+    try:
+        return stat.S_IMODE(Path(host.path(path)).stat().st_mode)
+    except OSError:
+        return None
+
+
+def observe(
+    machine: Machine,
+    workload: Workload,
+    host: Host | None = None,
+    get: Callable[[int, str], tuple[int, str]] = get,
+) -> dict[str, Any]:
     """Checks, counters, certificate and listening ports of this machine, as plain data.
 
     ``counters`` is None when the proxy's administration interface does not answer.
     """
     host = host or Host()
-    status, stats = host.get(ADMIN_PORT, "/stats")
+    status, stats = get(ADMIN_PORT, "/stats")
     values = parse_stats(stats) if status == 200 else None
+    certificate = parse_certificate(get(ADMIN_PORT, "/certs")[1])
+    listening = parse_listening(host.read("/proc/net/tcp") or "")
+    listening |= parse_listening(host.read("/proc/net/tcp6") or "")
+    names = (PROXY_UNIT, CAPTURE_UNIT, UPSTREAM_UNIT)
     units = parse_units(
-        host.run(
-            "systemctl", "show", "--property", _PROPERTIES, PROXY_UNIT, CAPTURE_UNIT, PACKAGED_UNIT
-        )
+        host.run(["systemctl", "show", "--property", _PROPERTIES, *names], check=False)
     )
     proxy = units.get(PROXY_UNIT, {})
-    certificate = parse_certificate(host.get(ADMIN_PORT, "/certs")[1])
-    listening = parse_listening(host.read(Path("/proc/net/tcp")))
-    listening |= parse_listening(host.read(Path("/proc/net/tcp6")))
+    exposure = host.run(["systemd-analyze", "security", "--no-pager", PROXY_UNIT], check=False)
     expected_id = workload.spiffe_id(machine.mesh.trust_domain)
     checks = [
         *check_units(machine.name, units),
-        *check_sandbox(
-            machine.name,
-            proxy,
-            parse_exposure(host.run("systemd-analyze", "security", "--no-pager", PROXY_UNIT)),
-        ),
-        check_ready(machine.name, host.get(STATUS_PORT, "/healthz/ready")),
+        *check_sandbox(machine.name, proxy, parse_exposure(exposure)),
+        check_capture(machine.name, capture.rules(host), capture.guarded(host)),
+        check_ready(machine.name, get(STATUS_PORT, "/healthz/ready")),
         check_identity(machine.name, certificate, expected_id, time.time()),
-        *check_secrets(machine.name, host.mode(KEY), host.mode(TOKEN)),
+        *check_secrets(machine.name, mode(host, KEY), mode(host, TOKEN)),
         *check_configuration(machine.name, values),
         *check_service(machine.name, workload, listening),
     ]
@@ -157,7 +138,7 @@ def parse_units(text: str) -> dict[str, dict[str, str]]:
 def started(properties: Mapping[str, str]) -> int:
     """When the unit's process started (microseconds since boot), 0 when it did not."""
     value = properties.get("ExecMainStartTimestampMonotonic", "")
-    return int(value) if value.isdigit() else 0
+    return int(value) if value.isdecimal() else 0
 
 
 def parse_exposure(text: str) -> float | None:
@@ -167,12 +148,15 @@ def parse_exposure(text: str) -> float | None:
 
 
 def parse_stats(text: str) -> dict[str, int]:
-    """``NAME: NUMBER`` lines of Envoy's ``/stats``; texts and histograms are left out."""
+    """``NAME: NUMBER`` lines of Envoy's ``/stats``; texts and histograms are left out.
+
+    The semicolon with which Istio ends a name inside of a name is left out, too.
+    """
     values = {}
     for line in text.splitlines():
         name, _, value = line.rpartition(": ")
-        if name and value.isdigit():
-            values[name] = int(value)
+        if name and value.isdecimal():
+            values[name.replace(";.", ".")] = int(value)
     return values
 
 
@@ -222,12 +206,12 @@ def check_units(machine: str, units: Mapping[str, Mapping[str, str]]) -> list[Ch
         state = units.get(unit, {}).get("ActiveState", "not found")
         advice = "Look at `journalctl -u %s`, then run onboard again." % unit
         result.append(check(machine, "unit", unit, "active", state, state == "active", advice))
-    state = units.get(PACKAGED_UNIT, {}).get("LoadState", "not found")
+    state = units.get(UPSTREAM_UNIT, {}).get("LoadState", "not found")
     result.append(
         check(
             machine,
             "unit",
-            PACKAGED_UNIT,
+            UPSTREAM_UNIT,
             "masked",
             state,
             state == "masked",
@@ -269,6 +253,22 @@ def check_sandbox(
 
 def _properties(values: Mapping[str, str]) -> str:
     return ", ".join("%s=%s" % item for item in values.items())
+
+
+def check_capture(machine: str, rules: str, guarded: bool) -> Check:
+    """The rules are loaded, and no guard is about to take them off again."""
+    seen = "on (%s)" % rules if rules else "off: no rules are loaded"
+    if guarded:
+        seen += ", not confirmed yet"
+    return check(
+        machine,
+        "capture",
+        "rules",
+        "on",
+        seen,
+        bool(rules) and not guarded,
+        "Run onboard again. If they go off by themselves, capture cut the machine's SSH off.",
+    )
 
 
 def check_ready(machine: str, answer: tuple[int, str]) -> Check:

@@ -201,7 +201,7 @@ def _foot(page: _Page, evidence: Mapping[str, Any]) -> None:
         ),
     ]
     if cases["open"]:
-        text = "%d forbidden paths are OPEN." % cases["open"]
+        text = "OPEN, but forbidden: %d. See above." % cases["open"]
         page.lines.append("    " + page.paint(text, "bad"))
     if cases["judged"] < cases["planned"]:
         page.lines.append(

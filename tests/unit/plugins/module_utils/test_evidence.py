@@ -34,9 +34,7 @@ WAYS = [
 ]  # fmt: skip
 
 
-def around(
-    rises: dict[str, dict[str, int]] | None = None, alive: bool = True
-) -> Surroundings:
+def around(rises: dict[str, dict[str, int]] | None = None, alive: bool = True) -> Surroundings:
     counted = {"rbac_allowed_tcp": 9, "rbac_denied_tcp": 9, "no_filter_chain_match": 9}
     served = frozenset([("db-1", 5432), ("api-1", 8080)])
     return Surroundings(
