@@ -31,7 +31,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """The judgement; ``failed`` with the names of all failed checks when there are any."""
         super().run(tmp, task_vars)
-        _, options = self.validate_argument_spec(
+        _dummy, options = self.validate_argument_spec(
             {
                 "plan": {"type": "dict", "required": True},
                 "path": {"type": "str", "default": ""},

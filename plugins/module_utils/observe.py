@@ -154,7 +154,7 @@ def parse_stats(text: str) -> dict[str, int]:
     """
     values = {}
     for line in text.splitlines():
-        name, _, value = line.rpartition(": ")
+        name, _dummy, value = line.rpartition(": ")
         if name and value.isdecimal():
             values[name.replace(";.", ".")] = int(value)
     return values

@@ -20,7 +20,7 @@ description:
   - Runs on the controller. Reads the results from the variables C(mesh_observed_before),
     C(mesh_probed) and C(mesh_observed_after) of each host.
 author:
-  - brownfield.mesh authors
+  - brownfield.mesh authors (!UNKNOWN)
 options:
   plan:
     description: What M(brownfield.mesh.plan) returned.

@@ -16,7 +16,7 @@ description:
   - What is wrong is reported as a failed check in RV(checks) and does not make the task fail;
     M(brownfield.mesh.evidence) fails for all machines together.
 author:
-  - brownfield.mesh authors
+  - brownfield.mesh authors (!UNKNOWN)
 options:
   machine:
     description: The machine, from C(mesh_plan.machines[inventory_hostname].machine).
@@ -72,9 +72,9 @@ listening:
   elements: int
 """
 
-from ansible.module_utils.basic import AnsibleModule  # noqa: E402
-from ansible_collections.brownfield.mesh.plugins.module_utils.observe import observe  # noqa: E402
-from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (  # noqa: E402
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.brownfield.mesh.plugins.module_utils.observe import observe
+from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
     Machine,
     Workload,
     from_data,

@@ -16,7 +16,7 @@ description:
   - Whether that is right is judged by M(brownfield.mesh.evidence), which knows what the other end
     counted.
 author:
-  - brownfield.mesh authors
+  - brownfield.mesh authors (!UNKNOWN)
 options:
   cases:
     description: The cases of this machine, from C(mesh_plan.cases[inventory_hostname]).
@@ -67,15 +67,15 @@ seconds:
   type: float
 """
 
-import dataclasses  # noqa: E402
-import time  # noqa: E402
+import dataclasses
+import time
 
-from ansible.module_utils.basic import AnsibleModule  # noqa: E402
-from ansible_collections.brownfield.mesh.plugins.module_utils.probe import probe  # noqa: E402
-from ansible_collections.brownfield.mesh.plugins.module_utils.reachability import (  # noqa: E402
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.brownfield.mesh.plugins.module_utils.probe import probe
+from ansible_collections.brownfield.mesh.plugins.module_utils.reachability import (
     Case,
 )
-from ansible_collections.brownfield.mesh.plugins.module_utils.spec import from_data  # noqa: E402
+from ansible_collections.brownfield.mesh.plugins.module_utils.spec import from_data
 
 
 def main() -> None:

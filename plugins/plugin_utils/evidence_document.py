@@ -257,14 +257,15 @@ def _counts(
             "allowed": {"expected": len(allowed), "passed": sum(i.passed for i in allowed)},
             "refused": {
                 "expected": len(refused),
-                "passed": sum(item.passed for _, item in refused),
+                "passed": sum(item.passed for dummy, item in refused),
                 "by_reason": {
                     reason: sum(i.passed for case, i in refused if case.reason == reason)
-                    for reason in sorted({case.reason for case, _ in refused})
+                    for reason in sorted({case.reason for case, dummy in refused})
                 },
             },
             "open": sum(
-                case.id in probed and probed[case.id].outcome == "allowed" for case, _ in refused
+                case.id in probed and probed[case.id].outcome == "allowed"
+                for case, dummy in refused
             ),
         },
     }

@@ -56,7 +56,7 @@ class _Page:
 
     def table(self, rows: Sequence[tuple[bool, Sequence[str]]], *headings: str) -> None:
         """Columns as wide as what is in them; the widest gives way when the page is too narrow."""
-        cells = [list(headings), *(list(row) for _, row in rows)]
+        cells = [list(headings), *(list(row) for dummy, row in rows)]
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         room = WIDTH - 4 - 2 * (len(widths) - 1)
         while sum(widths) > room:

@@ -111,6 +111,21 @@ def test_a_target_with_two_machines_is_covered_by_both_together() -> None:
     assert not results["0"]  # three on the service and one on a: four, and they counted three
 
 
+def test_a_target_of_which_one_machine_is_not_known_proves_nothing() -> None:
+    surroundings = Surroundings(
+        machines={"svc": ("a", "b")},
+        rises={"a": {"rbac_denied_tcp": 9}},
+        served=frozenset(),
+        alive=frozenset(),
+    )
+    case = replace(RBAC_TCP, target="svc")
+    assert not verdict(case, refused(case), surroundings)
+
+
+def test_an_applications_own_403_is_no_policy() -> None:
+    assert not verdict(RBAC_HTTP, Probed(RBAC_HTTP.id, "allowed", "http_403"), around())
+
+
 def test_a_success_shows_the_service_alive() -> None:
     cases = [ALLOWED, RBAC_TCP]
     probed = {"allow": Probed("allow", "allowed", "postgres_plain"), "deny": refused(RBAC_TCP)}

@@ -42,9 +42,7 @@ MACHINES = {
 ADDRESS = "198.18.0.13"
 CASES = [
     Case("a", "batch-1", DB.service_host, DB.service_host, "", 5432, "postgres", "name", "allowed"),
-    Case(
-        "b", "batch-1", "db-1", "", ADDRESS, 5432, "postgres", "address", "refused", "tls"
-    ),
+    Case("b", "batch-1", "db-1", "", ADDRESS, 5432, "postgres", "address", "refused", "tls"),
     Case("c", "outsider-1", "db-1", "", ADDRESS, 5432, "postgres", "address", "refused", "tls"),
     Case("d", "outsider-1", "db-1", "", ADDRESS, 15020, "http", "address", "refused", "tls"),
 ]
