@@ -54,8 +54,8 @@ options:
     default: present
 attributes:
   check_mode:
-    description: Compares by server dry run, writes nothing. Objects of a namespace that is not there
-      yet count as created.
+    description: Compares by server dry run, writes nothing. Objects of a namespace that is not
+      there yet count as created.
     support: full
   diff_mode:
     description: Shows each object before and after, as the API server answers.

@@ -1,0 +1,206 @@
+# Copyright (c) 2026 the brownfield.mesh authors
+# SPDX-License-Identifier: Apache-2.0
+"""Facts, tokens and registrations, with no more rights than the documented roles give."""
+
+from __future__ import annotations
+
+import base64
+import json
+import ssl
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
+    Gateway,
+    Istiod,
+    Mesh,
+    Workload,
+)
+from ansible_collections.brownfield.mesh.plugins.plugin_utils import (
+    cluster_facts,
+    registration,
+    token,
+)
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.apply import apply
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.client import Client
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.errors import ClusterError
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.objects import render
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.rbac import controller_roles
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.remove import remove
+
+from tests.integration.api_server import ApiServer
+from tests.support.fleet import FACTS, MESH, PAYMENTS_DB
+
+PEM = "-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----\n"
+RBAC = "/apis/rbac.authorization.k8s.io/v1"
+
+
+def _post(client: Client, path: str, kind: str, name: str, **content: Any) -> None:
+    version = "v1" if path.startswith("/api/") else "/".join(path.split("/")[2:4])
+    body = {"apiVersion": version, "kind": kind, "metadata": {"name": name}, **content}
+    client.request("POST", path, body)
+
+
+@pytest.fixture(scope="module")
+def istio(api: ApiServer) -> Iterator[Mesh]:
+    """What Istio's installation leaves in a cluster, as far as we read it."""
+    client = api.client()
+    _post(client, "/api/v1/namespaces", "Namespace", "istio-system")
+    configs = "/api/v1/namespaces/istio-system/configmaps"
+    mesh_text = yaml.safe_dump({"trustDomain": "cluster.local", "defaultConfig": {"a": 1}})
+    values = {"global": {"meshID": "m1", "network": "n1", "multiCluster": {"clusterName": "c1"}}}
+    for suffix in ("", "-canary"):
+        _post(client, configs, "ConfigMap", f"istio{suffix}", data={"mesh": mesh_text})
+        injector = f"istio-sidecar-injector{suffix}"
+        _post(client, configs, "ConfigMap", injector, data={"values": json.dumps(values)})
+    _post(client, configs, "ConfigMap", "istio-ca-root-cert", data={"root-cert.pem": PEM})
+    services = "/api/v1/namespaces/istio-system/services"
+    spec = {"ports": [{"port": 15012}]}
+    external = {**spec, "externalIPs": ["192.0.2.10"]}
+    _post(client, services, "Service", "istio-eastwestgateway", spec=external)
+    for name, ingress in (("by-ip", {"ip": "192.0.2.11"}), ("by-name", {"hostname": "lb.example"})):
+        _post(client, services, "Service", name, spec={**spec, "type": "LoadBalancer"})
+        client.request(
+            "PATCH",
+            f"{services}/{name}/status",
+            {"status": {"loadBalancer": {"ingress": [ingress]}}},
+            content_type="application/merge-patch+json",
+        )
+    _post(client, services, "Service", "pending", spec=spec)
+    yield Mesh(cluster=api.cluster())
+    client.request("DELETE", "/api/v1/namespaces/istio-system")
+
+
+def test_facts(istio: Mesh) -> None:
+    facts = cluster_facts.read(istio)
+    assert facts.mesh_config["defaultConfig"] == {"a": 1}
+    assert facts.root_certificate == PEM
+    assert (facts.cluster_id, facts.mesh_id, facts.network) == ("c1", "m1", "n1")
+    assert facts.istiod_host == "istiod.istio-system.svc"
+    assert facts.istiod_address == "192.0.2.10"
+
+
+def test_facts_of_a_revision_and_a_load_balancer(istio: Mesh) -> None:
+    facts = cluster_facts.read(
+        replace(istio, revision="canary", gateway=Gateway(service="by-ip")),
+    )
+    assert facts.istiod_host == "istiod-canary.istio-system.svc"
+    assert facts.istiod_address == "192.0.2.11"
+
+
+def test_an_address_given_by_the_user_needs_no_gateway(istio: Mesh) -> None:
+    mesh = replace(istio, istiod=Istiod(address="192.0.2.99"), gateway=Gateway(service="none"))
+    assert cluster_facts.read(mesh).istiod_address == "192.0.2.99"
+
+
+@pytest.mark.parametrize(
+    ("differs", "message"),
+    [
+        ({"revision": "prod"}, "ConfigMap istio-prod does not exist.* revisions: canary, default"),
+        ({"trust_domain": "corp"}, "write trust_domain: cluster.local"),
+        ({"gateway": Gateway(service="by-name")}, "lb.example, no address: set mesh.istiod.addr"),
+        ({"gateway": Gateway(service="pending")}, "no external address yet"),
+        ({"gateway": Gateway(service="absent")}, "does not exist: correct mesh.gateway"),
+    ],
+)
+def test_facts_that_are_missing_are_named(
+    istio: Mesh, differs: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ClusterError, match=message):
+        cluster_facts.read(replace(istio, **differs))
+
+
+def _claims(jwt: str) -> dict[str, Any]:
+    part = jwt.split(".")[1]
+    claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    return claims
+
+
+def _grant(api: ApiServer, workload: Workload) -> None:
+    client = api.client()
+    subjects = [{"kind": "User", "name": "controller", "apiGroup": "rbac.authorization.k8s.io"}]
+    for role in controller_roles([workload]):
+        kind, name = role["kind"], role["metadata"]["name"]
+        inside = f"/namespaces/{workload.namespace}" if kind == "Role" else ""
+        if kind == "Role":
+            _post(client, "/api/v1/namespaces", "Namespace", workload.namespace)
+        client.request("POST", f"{RBAC}{inside}/{kind.lower()}s", role)
+        reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name}
+        path = f"{RBAC}{inside}/{kind.lower()}bindings"
+        _post(client, path, f"{kind}Binding", name, roleRef=reference, subjects=subjects)
+
+
+def test_the_documented_roles_suffice(api: ApiServer, istio: Mesh, namespace: str) -> None:
+    workload = replace(PAYMENTS_DB, namespace=namespace)
+    _grant(api, workload)
+    client, cluster = api.client("controller"), api.cluster("controller")
+    assert cluster_facts.read(replace(istio, cluster=cluster)).cluster_id == "c1"
+    end = time.monotonic() + 10
+    while True:  # rights take a moment to reach the authoriser
+        try:
+            apply(client, render(MESH, [workload], FACTS), [workload], check=False)
+            break
+        except ClusterError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.2)
+    claims = _claims(token.request(cluster, namespace, "payments-db"))
+    assert claims["aud"] == ["istio-ca"]
+    assert claims["sub"] == f"system:serviceaccount:{namespace}:payments-db"
+    assert claims["exp"] - claims["iat"] == 600
+    assert registration.workload_entries(cluster, [namespace]) == []
+    with pytest.raises(ClusterError, match='cannot create resource "serviceaccounts/token"'):
+        token.request(cluster, namespace, "default")
+    removal = remove(client, [workload], check=False)
+    assert {change.ref.kind for change in removal.changes} >= {"WorkloadGroup", "ServiceAccount"}
+
+
+def test_a_missing_service_account_is_named(api: ApiServer) -> None:
+    with pytest.raises(ClusterError, match="ServiceAccount default/nobody is not in the cluster"):
+        token.request(api.cluster(), "default", "nobody")
+
+
+def test_refused_credentials_are_named(api: ApiServer) -> None:
+    client = api.client()
+    stale = replace(client.access, headers={"Authorization": "Bearer expired"})
+    with pytest.raises(ClusterError, match=r"context 'admin': they are missing or expired") as err:
+        Client(stale).get("/api/v1/namespaces")
+    assert "Bearer" not in str(err.value)
+
+
+def test_an_authority_that_is_not_the_servers_is_named(api: ApiServer) -> None:
+    other = replace(api.client().access, tls=ssl.create_default_context())
+    with pytest.raises(ClusterError, match="does not prove its name"):
+        Client(other).get("/version")
+
+
+def test_registrations(api: ApiServer, namespace: str) -> None:
+    client = api.client()
+    _post(client, "/api/v1/namespaces", "Namespace", namespace)
+    path = f"/apis/networking.istio.io/v1/namespaces/{namespace}/workloadentries"
+    for name, address in (("b-1", "192.0.2.2"), ("a-1", "192.0.2.1")):
+        annotations = {
+            "istio.io/autoRegistrationGroup": name[0],
+            "istio.io/workloadController": "istiod-1",
+            "istio.io/connectedAt": "2026-01-01T00:00:00Z",
+        }
+        body = {
+            "apiVersion": "networking.istio.io/v1",
+            "kind": "WorkloadEntry",
+            "metadata": {"name": name, "annotations": annotations, "labels": {"app": name[0]}},
+            "spec": {"address": address, "serviceAccount": "sa", "network": "n1"},
+        }
+        client.request("POST", path, body)
+    status = {"status": {"conditions": [{"type": "Healthy", "status": "False"}]}}
+    client.request(
+        "PATCH", f"{path}/a-1/status", status, content_type="application/merge-patch+json"
+    )
+    first, second = registration.workload_entries(api.cluster(), [namespace, namespace])
+    assert (first.name, first.address, first.group) == ("a-1", "192.0.2.1", "a")
+    assert (first.healthy, second.healthy) == (False, None)
+    assert first.connected and first.controller == "istiod-1" and first.network == "n1"
+    assert first.labels == {"app": "a"} and first.service_account == "sa"
