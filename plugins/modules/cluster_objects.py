@@ -1,14 +1,17 @@
 #!/usr/bin/python
 # Copyright (c) 2026 the brownfield.mesh authors
 # SPDX-License-Identifier: Apache-2.0
-# The work is done on the controller by the action plugin of the same name.
+# GNU General Public License v3.0+ compatible (https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Documentation only: the work is done on the controller, by the action plugin."""
+
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: cluster_objects
 short_description: Bring the workloads' objects into the cluster, or write them as files
 version_added: 0.1.0
-author: brownfield.mesh authors (@brownfield-mesh)
+author:
+  - brownfield.mesh authors (!UNKNOWN)
 description:
   - Renders namespaces, service accounts, workload groups, services and policies of the given
     workloads and applies them in one batch by server-side apply with the field manager
@@ -20,18 +23,18 @@ description:
     callers are allowed by principal and port.
 options:
   mesh:
-    description: The mesh, as RV(brownfield.mesh.plan#module:mesh) has it.
+    description: The mesh, from C(mesh_plan.mesh).
     type: dict
     required: true
   workloads:
     description:
-      - The workloads, as the values of RV(brownfield.mesh.plan#module:workloads).
+      - The workloads, from C(mesh_plan.workloads).
       - With O(output=write) these are all workloads that the folder shall hold.
     type: list
     elements: dict
     required: true
   cluster:
-    description: The cluster's facts, as RV(brownfield.mesh.plan#module:cluster) has them.
+    description: The cluster's facts, from C(mesh_plan.cluster).
     type: dict
     required: true
   output:
