@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import ipaddress
+import json
 import os
 import platform
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+DEFAULT_RANGE = ipaddress.IPv4Network("198.18.0.0/24")  # RFC 2544: for tests, routed nowhere
 STATE = Path("/var/lib/brownfield-lab")
 ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
 
@@ -48,7 +50,7 @@ class Lab:
     """One lab: its name and address range set it apart from every other on the same host."""
 
     name: str = "lab"
-    network: ipaddress.IPv4Network = ipaddress.IPv4Network("198.18.0.0/24")
+    network: ipaddress.IPv4Network = DEFAULT_RANGE
     extra: int = 0  # further machines for benchmarks
 
     @property
@@ -84,8 +86,11 @@ class Lab:
         return f"bm-{self._tag}-{machine.number}"
 
     def netns(self, machine: Machine) -> str:
-        """The machine's network namespace."""
-        return f"{self.name}-{machine.name}"
+        """The machine's network namespace, and its name on this host.
+
+        The dot cannot be in a lab's name, so that no two labs meet here.
+        """
+        return f"{self.name}.{machine.name}"
 
     @property
     def _tag(self) -> str:
@@ -130,18 +135,41 @@ class LabError(Exception):
     """Something that stops the lab, in words for its user."""
 
 
-def from_environment() -> Lab:
-    """The lab that LAB_NAME and LAB_RANGE name. Raises LabError when they cannot be used."""
-    name = os.environ.get("LAB_NAME", "lab")
-    if not (name.isascii() and name.replace("-", "").isalnum() and len(name) <= 20):
-        raise LabError(f"LAB_NAME {name!r}: use at most 20 letters, digits and dashes")
-    text = os.environ.get("LAB_RANGE", "198.18.0.0/24")
+def load(name: str = "", address_range: str = "") -> Lab:
+    """The lab of that name as it was last started, or a new one in ``address_range``.
+
+    Empty: LAB_NAME and LAB_RANGE, else the defaults. Raises LabError when they cannot be used.
+    """
+    name = name or os.environ.get("LAB_NAME") or Lab.name
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,18}[a-z0-9])?", name):
+        raise LabError(
+            f"LAB_NAME {name!r}: use up to 20 lower-case letters, digits and inner dashes"
+        )
+    wanted = address_range or os.environ.get("LAB_RANGE") or ""
+    file = STATE / name / "lab.json"
+    saved = json.loads(file.read_text()) if file.exists() else {}
+    text = saved.get("range") or wanted or str(DEFAULT_RANGE)
     try:
         network = ipaddress.IPv4Network(text)
     except ValueError as error:
         raise LabError(f"LAB_RANGE {text!r}: {error}; write for example 198.18.0.0/24") from None
     if network.prefixlen > 24:
         raise LabError(f"LAB_RANGE {text!r} is too small; write a /24, for example 198.18.0.0/24")
-    lab = Lab(name, network)
-    extra = lab.dir / "extra"
-    return dataclasses.replace(lab, extra=int(extra.read_text())) if extra.exists() else lab
+    if saved and wanted not in ("", text):
+        raise LabError(f"lab {name!r} has the range {text}; take it down before giving it {wanted}")
+    return Lab(name, network, saved.get("extra", 0))
+
+
+def save(lab: Lab) -> None:
+    """Keep what ``load`` needs. Raises LabError when another lab has these addresses."""
+    for file in STATE.glob("*/lab.json"):
+        other = ipaddress.IPv4Network(json.loads(file.read_text())["range"])
+        if file.parent != lab.dir and other.overlaps(lab.network):
+            raise LabError(
+                f"lab {file.parent.name!r} has the range {other}; set LAB_RANGE to another one, "
+                "for example 198.18.1.0/24"
+            )
+    lab.dir.mkdir(parents=True, exist_ok=True)
+    partial = lab.dir / "lab.json.partial"
+    partial.write_text(json.dumps({"range": str(lab.network), "extra": lab.extra}))
+    partial.rename(lab.dir / "lab.json")

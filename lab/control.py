@@ -7,19 +7,20 @@ render. What differs, because there are no pods here, stands in ``ISTIOD_DIFFERS
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from lab import machine, tools
-from lab.config import CHECKOUT, CONTROL, GATEWAY, Lab, cache_dir
+from lab import deb, machine, tools
+from lab.config import CHECKOUT, CONTROL, Lab, cache_dir
 from lab.kubernetes import Api, Object
 from lab.run import run, wait_for
 
 UNITS = Path(__file__).parent / "units"
 
-# Environment that the charts take from the pod, or that the plain Envoy needs, each with its reason.
+# Environment that the charts take from the pod, or that the plain Envoy needs; each its reason.
 ISTIOD_DIFFERS = {
     "POD_NAME": "istiod-lab",  # the charts take it from the pod
     "POD_NAMESPACE": "istio-system",  # the same
@@ -65,19 +66,28 @@ def istiod_process(objects: list[Object]) -> tuple[list[str], dict[str, str]]:
     return container["args"], environment | ISTIOD_DIFFERS
 
 
+def units(lab: Lab, istiod_arguments: Sequence[str]) -> dict[str, str]:
+    """The control machine's units: name -> content."""
+    places = {"@ADDRESS@": lab.address(CONTROL), "@ARGUMENTS@": shlex.join(istiod_arguments)}
+    files = {}
+    for source in sorted(UNITS.glob("*.service")):
+        text = source.read_text()
+        for place, value in places.items():
+            text = text.replace(place, value)
+        files[source.name] = text
+    return files
+
+
 def start(lab: Lab) -> None:
     """Prepare and boot the control machine; etcd and the API server start with it."""
     arguments, environment = istiod_process(rendered())
     machine.prepare(lab, CONTROL)
     root = lab.root(CONTROL)
-    for source in sorted(UNITS.glob("*.service")):
-        text = source.read_text().replace("@ADDRESS@", lab.address(CONTROL))
-        text = text.replace("@ARGUMENTS@", shlex.join(arguments))
-        machine.write(root, f"/etc/systemd/system/{source.name}", text)
-        if source.name != "istiod.service":  # it waits for its CRDs and rights
-            machine.enable(root, source.name)
-    lines = [f'{name}="{value}"' for name, value in sorted(environment.items())]
-    machine.write(root, "/etc/lab/istiod.env", "\n".join(lines) + "\n")
+    for name, text in units(lab, arguments).items():
+        machine.write(root, f"/etc/systemd/system/{name}", text)
+        if name != "istiod.service":  # it waits for its CRDs and rights
+            machine.enable(root, name)
+    machine.write(root, "/etc/lab/istiod.env", machine.environment_file(environment))
     istio, kubernetes = tools.go_tools("istio"), tools.go_tools("kubernetes")
     binds = {
         "/srv/pki": lab.pki,
@@ -85,7 +95,8 @@ def start(lab: Lab) -> None:
         "/srv/bin/kube-apiserver": kubernetes / "kube-apiserver",
         "/srv/bin/kube-controller-manager": kubernetes / "kube-controller-manager",
     }
-    binds |= {f"/srv/mirror/{name}": path for name, path in tools.artifacts().items()}
+    mirrored = {**tools.artifacts(), "istio-sidecar.deb": deb.package()}
+    binds |= {f"/srv/mirror/{name}": path for name, path in mirrored.items()}
     machine.connect(lab, CONTROL)
     machine.boot(lab, CONTROL, binds)
 
@@ -102,15 +113,11 @@ def configure(lab: Lab) -> Api:
     definitions = [item for item in objects if item["kind"] == "CustomResourceDefinition"]
     api.apply([namespace("istio-system"), *definitions])
     api.apply(item for item in objects if item not in definitions)
-    api.apply(_istiod_endpoints(lab))
-    machine.execute(lab, CONTROL, "systemctl", "start", "istiod.service")
+    api.apply(istiod_endpoints(lab))
+    machine.execute(lab, CONTROL, "systemctl", "enable", "--now", "istiod.service")
 
-    def has_root() -> bool:
-        return '"name":"istio-ca-root-cert"' in str(
-            api.call("GET", "/api/v1/namespaces/istio-system/configmaps?limit=50")
-        ).replace("'", '"').replace(" ", "")
-
-    wait_for("istiod", has_root, 60, diagnose)
+    root = "/api/v1/namespaces/istio-system/configmaps/istio-ca-root-cert"
+    wait_for("istiod", lambda: api.exists(root), 60, diagnose)
     return api
 
 
@@ -119,8 +126,8 @@ def namespace(name: str) -> Object:
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
 
 
-def _istiod_endpoints(lab: Lab) -> list[Object]:
-    # No pod stands behind the Service `istiod`: its endpoint is the control machine.
+def istiod_endpoints(lab: Lab) -> list[Object]:
+    """No pod stands behind the Service `istiod`: its endpoint is the control machine."""
     metadata = {
         "name": "istiod-lab",
         "namespace": "istio-system",
@@ -129,7 +136,12 @@ def _istiod_endpoints(lab: Lab) -> list[Object]:
             "endpointslice.kubernetes.io/managed-by": "lab",
         },
     }
-    ports = {"grpc-xds": 15010, "https-dns": 15012, "https-webhook": 15017, "http-monitoring": 15014}
+    ports = {
+        "grpc-xds": 15010,
+        "https-dns": 15012,
+        "https-webhook": 15017,
+        "http-monitoring": 15014,
+    }
     return [
         {
             "apiVersion": "discovery.k8s.io/v1",
@@ -139,91 +151,4 @@ def _istiod_endpoints(lab: Lab) -> list[Object]:
             "endpoints": [{"addresses": [lab.address(CONTROL)], "conditions": {"ready": True}}],
             "ports": [{"name": n, "port": p, "protocol": "TCP"} for n, p in ports.items()],
         }
-    ]
-
-
-def gateway_objects(lab: Lab) -> list[Object]:
-    """The east-west gateway's registration, and istiod exposed through it by SNI.
-
-    As Istio's samples/multicluster expose it: passthrough on 15012 and 15017.
-    """
-    labels = {"istio": "eastwestgateway", "app": "istio-eastwestgateway"}
-    name = {"name": "istio-eastwestgateway", "namespace": "istio-system"}
-    ports = {"status-port": 15021, "tls": 15443, "tls-istiod": 15012, "tls-webhook": 15017}
-    routes = [
-        {
-            "match": [{"port": port, "sniHosts": ["*"]}],
-            "route": [
-                {
-                    "destination": {
-                        "host": "istiod.istio-system.svc.cluster.local",
-                        "port": {"number": target},
-                    }
-                }
-            ],
-        }
-        for port, target in ((15012, 15012), (15017, 443))
-    ]
-    servers = [
-        {
-            "port": {"name": port_name, "number": ports[port_name], "protocol": "TLS"},
-            "tls": {"mode": "PASSTHROUGH"},
-            "hosts": ["*"],
-        }
-        for port_name in ("tls-istiod", "tls-webhook")
-    ]
-    exposed = {"name": "istiod-gateway", "namespace": "istio-system"}
-    return [
-        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": name},
-        {
-            "apiVersion": "rbac.authorization.k8s.io/v1",
-            "kind": "Role",
-            "metadata": name,
-            "rules": [
-                {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "watch", "list"]}
-            ],
-        },
-        {
-            "apiVersion": "rbac.authorization.k8s.io/v1",
-            "kind": "RoleBinding",
-            "metadata": name,
-            "roleRef": {
-                "apiGroup": "rbac.authorization.k8s.io",
-                "kind": "Role",
-                "name": name["name"],
-            },
-            "subjects": [{"kind": "ServiceAccount", **name}],
-        },
-        {
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": {**name, "labels": labels},
-            "spec": {
-                "type": "LoadBalancer",
-                "selector": labels,
-                "externalIPs": [lab.address(GATEWAY)],
-                "ports": [{"name": n, "port": p, "targetPort": p} for n, p in ports.items()],
-            },
-        },
-        {
-            "apiVersion": "networking.istio.io/v1",
-            "kind": "WorkloadGroup",
-            "metadata": name,
-            "spec": {
-                "metadata": {"labels": labels},
-                "template": {"serviceAccount": name["name"]},
-            },
-        },
-        {
-            "apiVersion": "networking.istio.io/v1",
-            "kind": "Gateway",
-            "metadata": exposed,
-            "spec": {"selector": {"istio": "eastwestgateway"}, "servers": servers},
-        },
-        {
-            "apiVersion": "networking.istio.io/v1",
-            "kind": "VirtualService",
-            "metadata": {**exposed, "name": "istiod-vs"},
-            "spec": {"hosts": ["*"], "gateways": ["istiod-gateway"], "tls": routes},
-        },
     ]

@@ -11,9 +11,9 @@ from lab.config import LabError, cache_dir
 from lab.run import follow, say, step
 
 COMMON = (
-    "systemd systemd-sysv dbus openssh-server python3 iproute2 iptables nftables procps "
-    "ca-certificates curl sudo hostname"
-).split()
+    "systemd", "systemd-sysv", "dbus", "openssh-server", "python3", "iproute2", "iptables",
+    "nftables", "procps", "ca-certificates", "curl", "sudo", "hostname",
+)  # fmt: skip
 
 # What every image gets after its packages: a user as administrators have one, and no identity
 # that two machines would share.

@@ -7,11 +7,11 @@ from typing import Any
 
 import yaml
 
-from lab import tools
+from lab import deb, tools
 from lab.config import ARCHITECTURE, CHECKOUT, CONTROL, GATEWAY, Lab
 
 
-def hosts(lab: Lab, artifacts: list[dict[str, str]], deb: dict[str, str]) -> dict[str, Any]:
+def hosts(lab: Lab, artifacts: list[dict[str, str]], package: dict[str, str]) -> dict[str, Any]:
     """The content of hosts.yml."""
     groups: dict[str, Any] = {}
     for machine in lab.machines:
@@ -28,7 +28,7 @@ def hosts(lab: Lab, artifacts: list[dict[str, str]], deb: dict[str, str]) -> dic
         "lab_gateway_address": lab.address(GATEWAY),
         "lab_istiod_address": lab.address(CONTROL),
         "lab_artifacts": artifacts,
-        "lab_artifact_deb": deb,
+        "lab_artifact_deb": package,
     }
     return {"all": {"vars": variables, "children": groups}}
 
@@ -45,9 +45,14 @@ def write(lab: Lab) -> None:
         }
         for name, path in tools.artifacts().items()
     ]
-    deb = {"name": "istio-sidecar", "architecture": ARCHITECTURE, "path": "", "sha256": ""}
+    package = {
+        "name": "istio-sidecar",
+        "architecture": ARCHITECTURE,
+        "url": f"{mirror}/istio-sidecar.deb",
+        "sha256": tools.sha256(deb.package()),
+    }
     lab.inventory.mkdir(parents=True, exist_ok=True)
-    text = yaml.safe_dump(hosts(lab, artifacts, deb), sort_keys=False)
+    text = yaml.safe_dump(hosts(lab, artifacts, package), sort_keys=False)
     (lab.inventory / "hosts.yml").write_text(text)
     group_vars = lab.inventory / "group_vars"
     shutil.rmtree(group_vars, ignore_errors=True)

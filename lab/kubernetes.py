@@ -47,6 +47,14 @@ class Api:
         except LabError:
             return False
 
+    def exists(self, path: str) -> bool:
+        """Whether something is there."""
+        try:
+            self.call("GET", path)
+        except LabError:
+            return False
+        return True
+
     def apply(self, objects: Iterable[Object]) -> None:
         """Server-side apply, in the given order."""
         for item in objects:

@@ -1,62 +1,45 @@
 """Machines: systemd in a container of its own network, on an overlay of a shared image.
 
-What runs is found by truth, not by pid files: a machine's processes carry its root folder in their
-command line, its namespace and cable carry its name. So a start or stop that was killed half way
-can simply be repeated.
+What runs is found by truth, not by pid files: a machine's processes are in its control group, its
+namespace and cable carry its name. So a start or stop that was killed half way can simply be
+repeated.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
-import signal
+import socket
 import subprocess
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from lab import image
+from lab import cgroup, image
 from lab.config import CONTROL, Lab, LabError, Machine
 from lab.run import run, wait_for
 
-CHECKOUT_APPS = Path(__file__).parent / "apps"
+APPS = Path(__file__).parent / "apps"
+NETNS = Path("/run/netns")
 
 
-def supervisor_pids(lab: Lab, machine: Machine) -> list[int]:
-    """The machine's processes on this host: the loop that reboots it, and systemd-nspawn."""
-    mark = f"--directory={lab.root(machine)}".encode()
-    pids = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                arguments = (entry / "cmdline").read_bytes().split(b"\0")
-            except OSError:
-                continue
-            if mark in arguments:
-                pids.append(int(entry.name))
-    return sorted(pids)
-
-
-def init_pid(lab: Lab, machine: Machine) -> int:
-    """The pid of the machine's systemd as this host sees it, or 0."""
-    for pid in supervisor_pids(lab, machine):
-        try:
-            children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-            for child in map(int, children):
-                if Path(f"/proc/{child}/comm").read_text().strip() == "systemd":
-                    return child
-        except OSError:
-            continue
-    return 0
+def running(lab: Lab, machine: Machine) -> bool:
+    """Whether the machine, or what is to reboot it, has a process on this host."""
+    return cgroup.running(cgroup.of_machine(lab, machine))
 
 
 def execute(lab: Lab, machine: Machine, *argv: str, stdin: str | None = None) -> str:
     """Standard output of a command run as root inside the machine. Raises LabError."""
-    pid = init_pid(lab, machine)
+    return run([*enter(lab, machine), *argv], stdin=stdin)
+
+
+def enter(lab: Lab, machine: Machine) -> list[str]:
+    """What to put before a command that shall run inside the machine. Raises LabError."""
+    pid = cgroup.init_pid(cgroup.of_machine(lab, machine))
     if not pid:
         raise LabError(f"machine {machine.name} is not running; `make lab-up` starts it")
-    return run(["nsenter", "-t", str(pid), "-m", "-u", "-i", "-n", "-p", "--", *argv], stdin=stdin)
+    return ["nsenter", "-t", str(pid), "-m", "-u", "-i", "-n", "-p", "--"]
 
 
 def journal(lab: Lab, machine: Machine) -> str:
@@ -91,6 +74,15 @@ def write(root: Path, name: str, content: str, mode: int = 0o644) -> None:
     path.unlink(missing_ok=True)
     path.write_text(content)
     path.chmod(mode)
+
+
+def environment_file(values: Mapping[str, str]) -> str:
+    """A systemd EnvironmentFile that gives exactly these values."""
+    lines = []
+    for name, value in sorted(values.items()):
+        quoted = re.sub(r'([\\"`$])', r"\\\1", value)
+        lines.append(f'{name}="{quoted}"\n')
+    return "".join(lines)
 
 
 def _identity(lab: Lab, machine: Machine, root: Path) -> None:
@@ -128,9 +120,9 @@ def _app(machine: Machine, root: Path) -> None:
         _enable(root, "postgresql.service", "/lib/systemd/system/postgresql.service")
     elif machine.app:
         name = machine.app
-        write(root, f"/opt/{name}/{name}.py", (CHECKOUT_APPS / f"{name}.py").read_text())
+        write(root, f"/opt/{name}/{name}.py", (APPS / f"{name}.py").read_text())
         unit = f"/etc/systemd/system/{name}.service"
-        write(root, unit, (CHECKOUT_APPS / f"{name}.service").read_text())
+        write(root, unit, (APPS / f"{name}.service").read_text())
         _enable(root, f"{name}.service", unit)
 
 
@@ -162,21 +154,29 @@ def connect(lab: Lab, machine: Machine) -> None:
         run(["ip", *command.split()])
 
 
+# Each part goes into its control group ($0). 133 says that the machine wants to be started again
+# (systemd-nspawn(1), --keep-unit).
+_LOOP = """\
+echo 0 > "$0/loop/cgroup.procs" || exit
+while (echo 0 > "$0/machine/cgroup.procs" && exec "$@"); [ $? -eq 133 ]; do :; done
+"""
+
+
 def boot(lab: Lab, machine: Machine, binds: Mapping[str, Path] | None = None) -> None:
     """Start the machine. ``binds`` maps paths inside to files of this host, read-only."""
     nspawn = [
         "systemd-nspawn", "--register=no", "--keep-unit", "--quiet",
         f"--machine={lab.netns(machine)}", f"--directory={lab.root(machine)}",
-        f"--network-namespace-path=/run/netns/{lab.netns(machine)}",
+        f"--network-namespace-path={NETNS / lab.netns(machine)}",
         "--capability=CAP_NET_ADMIN,CAP_NET_RAW", "--resolv-conf=off", "--timezone=off",
         "--console=pipe", "--boot",
     ]  # fmt: skip
     nspawn[1:1] = [f"--bind-ro={source}:{inside}" for inside, source in (binds or {}).items()]
-    # 133 says that the machine wants to reboot (systemd-nspawn(1), --keep-unit).
-    loop = '"$@"; while [ $? -eq 133 ]; do "$@"; done'
+    group = cgroup.of_machine(lab, machine)
+    cgroup.make(group)
     with (lab.root(machine).parent / "console.log").open("ab") as log:
         subprocess.Popen(
-            ["sh", "-c", loop, "lab-machine", *nspawn],
+            ["sh", "-c", _LOOP, str(group), *nspawn],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -187,7 +187,6 @@ def boot(lab: Lab, machine: Machine, binds: Mapping[str, Path] | None = None) ->
 
 def wait_reachable(lab: Lab, machine: Machine, seconds: float = 30) -> None:
     """Wait until sshd answers. Raises LabError with the machine's journal when it does not."""
-    import socket
 
     def answers() -> bool:
         try:
@@ -199,28 +198,47 @@ def wait_reachable(lab: Lab, machine: Machine, seconds: float = 30) -> None:
     wait_for(f"machine {machine.name}", answers, seconds, lambda: journal(lab, machine))
 
 
+def reboot(lab: Lab, machine: Machine) -> None:
+    """Shut the machine down and start it again, on the same file system."""
+    group = cgroup.of_machine(lab, machine)
+    before = cgroup.init_pid(group)
+    execute(lab, machine, "systemctl", "reboot", "--no-block")
+    wait_for(
+        f"reboot of {machine.name}",
+        lambda: cgroup.init_pid(group) not in (0, before),
+        100,
+        lambda: journal(lab, machine),
+    )
+    wait_reachable(lab, machine)
+
+
 def remove(lab: Lab, machine: Machine) -> None:
     """Stop the machine at once and take away all of it. Repeatable; touches nothing else."""
-    kill(lab, machine)
+    group = cgroup.of_machine(lab, machine)
+    cgroup.kill(group)
+    cgroup.remove(group)
     root = lab.root(machine)
-    while os.path.ismount(root):
-        subprocess.run(["umount", "--lazy", str(root)], check=False)
-    if Path(f"/run/netns/{lab.netns(machine)}").exists():
-        subprocess.run(["ip", "netns", "delete", lab.netns(machine)], check=False)
-    subprocess.run(["ip", "link", "delete", lab.link(machine)], check=False, capture_output=True)
+    if os.path.ismount(root):
+        _remove_nspawn_files(lab, machine)
+        run(["umount", str(root)])
+    if (NETNS / lab.netns(machine)).exists():
+        run(["ip", "netns", "delete", lab.netns(machine)])
     shutil.rmtree(root.parent, ignore_errors=True)
 
 
-def kill(lab: Lab, machine: Machine) -> None:
-    """Kill the machine as a power cut does."""
-    for _ in range(100):
-        pids = [*supervisor_pids(lab, machine), init_pid(lab, machine)]
-        if not any(pids):
-            return
-        for pid in filter(None, pids):
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
-        time.sleep(0.05)
-    raise LabError(f"machine {machine.name} cannot be stopped")
+def _remove_nspawn_files(lab: Lab, machine: Machine) -> None:
+    # What a killed systemd-nspawn leaves: its lock on the root folder, a folder to pass mounts.
+    place = Path("/run/systemd/nspawn")
+    root = lab.root(machine).stat()
+    (place / "locks" / f"inode-{root.st_dev}:{root.st_ino}").unlink(missing_ok=True)
+    for kind in ("propagate", "unix-export"):
+        shutil.rmtree(place / kind / lab.netns(machine), ignore_errors=True)
+
+
+def of_lab(lab: Lab) -> list[Machine]:
+    """All machines that have left any trace on this host, whatever the settings say now."""
+    names = {entry.name.removeprefix(f"{lab.name}.") for entry in NETNS.glob(f"{lab.name}.*")}
+    for folder in (lab.dir / "machines", cgroup.of_lab(lab)):
+        if folder.is_dir():
+            names |= {entry.name for entry in folder.iterdir() if entry.is_dir()}
+    return [Machine(name, 0) for name in sorted(names)]

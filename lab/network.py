@@ -1,29 +1,46 @@
-"""The lab's bridge, and the kernel limits that many machines need."""
+"""The lab's bridge, and the kernel limit that many machines need."""
 
 from __future__ import annotations
 
-import subprocess
+import os
 from pathlib import Path
 
-from lab.config import Lab
+from lab.config import STATE, Lab
 from lab.run import run, say
 
 # Each systemd machine takes about six inotify instances; Linux allows a user 128.
 INOTIFY_INSTANCES = 1024
+INOTIFY_LIMIT = Path("/proc/sys/fs/inotify/max_user_instances")
+INOTIFY_BEFORE = STATE / "inotify-before"  # shared by all labs of this host
+LINKS = Path("/sys/class/net")
+NETNS = Path("/run/netns")
 
 
 def up(lab: Lab) -> None:
-    """Make the bridge if it is not there."""
-    if not Path(f"/sys/class/net/{lab.bridge}").exists():
+    """Make the bridge if it is not there. Nothing routes from it to the world outside."""
+    if not (LINKS / lab.bridge).exists():
         run(["ip", "link", "add", lab.bridge, "type", "bridge"])
-        run(["ip", "address", "add", f"{lab.host_address}/{lab.network.prefixlen}", "dev", lab.bridge])
+    address = f"{lab.host_address}/{lab.network.prefixlen}"
+    run(["ip", "address", "replace", address, "dev", lab.bridge])
     run(["ip", "link", "set", lab.bridge, "up"])
-    limit = Path("/proc/sys/fs/inotify/max_user_instances")
-    if int(limit.read_text()) < INOTIFY_INSTANCES:
-        say(f"  raising fs.inotify.max_user_instances to {INOTIFY_INSTANCES}")
-        limit.write_text(f"{INOTIFY_INSTANCES}\n")
+    limit = INOTIFY_LIMIT.read_text()
+    if int(limit) < INOTIFY_INSTANCES:
+        say(f"  raising fs.inotify.max_user_instances from {limit.strip()} to {INOTIFY_INSTANCES}")
+        INOTIFY_BEFORE.write_text(limit)
+        INOTIFY_LIMIT.write_text(f"{INOTIFY_INSTANCES}\n")
 
 
 def down(lab: Lab) -> None:
-    """Take the bridge away."""
-    subprocess.run(["ip", "link", "delete", lab.bridge], check=False, capture_output=True)
+    """Take the bridge and every cable to it away."""
+    for link in (*LINKS.glob(f"{lab.bridge}-*"), *LINKS.glob(lab.bridge)):
+        run(["ip", "link", "delete", link.name])
+    # `ip netns` keeps a mount for its folder; with the last namespace it has no use.
+    if os.path.ismount(NETNS) and not any(NETNS.iterdir()):
+        run(["umount", str(NETNS)])
+
+
+def restore_limit() -> None:
+    """Give the kernel limit back; for when no lab is left on this host."""
+    if INOTIFY_BEFORE.exists():
+        INOTIFY_LIMIT.write_text(INOTIFY_BEFORE.read_text())
+        INOTIFY_BEFORE.unlink()

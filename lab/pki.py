@@ -16,8 +16,8 @@ from cryptography.x509.oid import NameOID
 from lab.config import CONTROL, GATEWAY, Lab
 from lab.run import run
 
-# Clients of the API server: file name -> common name and groups. istiod gets exactly the rights that
-# Istio's charts give its service account.
+# Clients of the API server: file name -> common name and groups. istiod gets exactly the rights
+# that Istio's charts give its service account.
 CLIENTS = {
     "admin": ("lab-admin", ("system:masters",)),
     "kube-controller-manager": ("lab-controllers", ("system:masters",)),
@@ -80,9 +80,11 @@ def host_keys(lab: Lab) -> None:
     lines = []
     for machine in (CONTROL, GATEWAY, *lab.machines):
         key = folder / machine.name
-        if not key.exists():
+        public = key.with_name(f"{key.name}.pub")  # written last
+        if not public.exists():
+            key.unlink(missing_ok=True)
             _keygen(key, machine.name)
-        lines.append(f"{lab.address(machine)} {key.with_name(key.name + '.pub').read_text()}")
+        lines.append(f"{lab.address(machine)} {public.read_text()}")
     (lab.dir / "known_hosts").write_text("".join(lines))
 
 

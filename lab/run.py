@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from lab.config import LabError
@@ -25,17 +25,28 @@ def step(what: str) -> Iterator[None]:
     say(f"  {what}: {time.monotonic() - start:.1f} s")
 
 
-def run(argv: Sequence[str], *, cwd: str | None = None, stdin: str | None = None) -> str:
+def run(
+    argv: Sequence[str],
+    *,
+    cwd: str | None = None,
+    stdin: str | None = None,
+    env: Mapping[str, str] | None = None,
+    seconds: float = 120,
+) -> str:
     """Standard output of ``argv``. Raises LabError with its last words when it fails."""
+    words = " ".join(argv)[:200]
     try:
         done = subprocess.run(
-            list(argv), capture_output=True, text=True, input=stdin, cwd=cwd, check=False
-        )
+            list(argv), capture_output=True, text=True, input=stdin, cwd=cwd, env=env,
+            timeout=seconds, check=False,
+        )  # fmt: skip
     except FileNotFoundError:
         raise LabError(f"{argv[0]} is not installed; `make bootstrap` installs it") from None
+    except subprocess.TimeoutExpired:
+        raise LabError(f"{words}: no end after {seconds:.0f} s") from None
     if done.returncode != 0:
-        words = (done.stderr or done.stdout).strip().splitlines()[-15:]
-        raise LabError(f"{' '.join(argv)[:200]} failed ({done.returncode}):\n" + "\n".join(words))
+        last = (done.stderr or done.stdout).strip().splitlines()[-15:]
+        raise LabError("\n".join([f"{words} failed ({done.returncode}):", *last]))
     return done.stdout
 
 

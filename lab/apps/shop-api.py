@@ -10,7 +10,7 @@ class Shop(http.server.BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
 
-    def do_GET(self):
+    def do_GET(self) -> None:
         """Answer."""
         answer = {"host": socket.gethostname(), "path": self.path, "headers": dict(self.headers)}
         body = json.dumps(answer).encode()
@@ -20,7 +20,7 @@ class Shop(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, *_):
+    def log_message(self, *_: object) -> None:
         """The proxy logs; the application is quiet."""
 
 

@@ -1,0 +1,155 @@
+"""A lab's life: up, reset, down, status. Each can be killed half way, and repeated."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+from lab import cgroup, control, deb, gateway, image, inventory, machine, network, pki, tools
+from lab.config import CONTROL, GATEWAY, STATE, Lab, LabError, Machine, save
+from lab.run import say, step
+
+
+def up(lab: Lab) -> None:
+    """Start what is not running. Builds what is missing from the cache first. Raises LabError."""
+    start = time.monotonic()
+    for name in {m.image for m in (CONTROL, *lab.machines)}:
+        image.path(name)
+    tools.go_tools("istio")
+    tools.go_tools("kubernetes")
+    deb.package()
+    with _alone(lab), ThreadPoolExecutor() as pool:
+        save(lab)
+        pki.make(lab)
+        pki.host_keys(lab)
+        network.up(lab)
+        written = pool.submit(inventory.write, lab)
+        missing = [m for m in lab.machines if not machine.running(lab, m)]
+        started = pool.submit(_start, lab, missing)
+        _control_plane(lab)
+        written.result()
+        started.result()
+    say(f"  lab {lab.name!r} is up: {time.monotonic() - start:.1f} s")
+
+
+def _control_plane(lab: Lab) -> None:
+    if gateway.ready(lab):
+        return
+    if not machine.running(lab, CONTROL):
+        machine.remove(lab, CONTROL)
+        control.start(lab)
+    if not machine.running(lab, GATEWAY):
+        machine.remove(lab, GATEWAY)
+        gateway.start(lab)
+    with step("control plane"):
+        api = control.configure(lab)
+    with step("gateway"):
+        gateway.configure(lab, api)
+
+
+def _start(lab: Lab, machines: Sequence[Machine]) -> None:
+    def fresh(item: Machine) -> None:
+        machine.remove(lab, item)
+        machine.prepare(lab, item)
+        machine.connect(lab, item)
+        machine.boot(lab, item)
+        machine.wait_reachable(lab, item)
+
+    if machines:
+        with step(f"{len(machines)} machines"), ThreadPoolExecutor(8) as pool:
+            list(pool.map(fresh, machines))
+
+
+def reset(lab: Lab, names: Sequence[str]) -> None:
+    """Replace machines (none named: all workload machines) by fresh ones. Raises LabError."""
+    machines = [lab.machine(name) for name in names] or list(lab.machines)
+    for item in (CONTROL, GATEWAY):
+        if item in machines:
+            raise LabError(f"{item.name} cannot be reset alone; use `lab down` and `lab up`")
+        if not machine.running(lab, item):
+            raise LabError(f"lab {lab.name!r} is not up; `make lab-up` starts it")
+    with _alone(lab):
+        _start(lab, machines)
+
+
+def reboot(lab: Lab, names: Sequence[str]) -> None:
+    """Reboot machines. Raises LabError when one does not come back."""
+    for name in names:
+        with step(f"reboot of {name}"):
+            machine.reboot(lab, lab.machine(name))
+
+
+def down(lab: Lab) -> None:
+    """Take everything of this lab away, whatever state it is in. Raises LabError."""
+    with _alone(lab), ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda item: machine.remove(lab, item), machine.of_lab(lab)))
+        network.down(lab)
+        cgroup.remove_unused(lab)
+        shutil.rmtree(lab.dir, ignore_errors=True)
+        if not any(entry.is_dir() for entry in STATE.iterdir()):
+            network.restore_limit()
+
+
+def status(lab: Lab) -> list[dict[str, str]]:
+    """Every machine with its group, image, address and state."""
+    rows = []
+    for item in (CONTROL, GATEWAY, *lab.machines):
+        state = "off"
+        if machine.running(lab, item):
+            try:
+                ask = "systemctl is-system-running || true"
+                state = machine.execute(lab, item, "sh", "-c", ask).strip()
+            except LabError:
+                state = "starting"
+        rows.append(
+            {
+                "machine": item.name,
+                "group": item.group,
+                "image": item.image,
+                "address": lab.address(item),
+                "state": state,
+            }
+        )
+    return rows
+
+
+def ssh(lab: Lab, name: str, argv: Sequence[str]) -> list[str]:
+    """The command that logs in to the machine as its administrator `ops`."""
+    return [
+        "ssh", "-i", str(lab.ssh_key), "-o", f"UserKnownHostsFile={lab.dir}/known_hosts",
+        "-o", "StrictHostKeyChecking=yes", f"ops@{lab.address(lab.machine(name))}", *argv,
+    ]  # fmt: skip
+
+
+@contextmanager
+def _alone(lab: Lab) -> Iterator[None]:
+    """Hold the lab's lock, so that two commands do not work on one lab. Raises LabError."""
+    if os.geteuid() != 0:
+        raise LabError("the lab needs root: it makes machines, networks and mounts")
+    STATE.mkdir(exist_ok=True)
+    path = STATE / f"{lab.name}.lock"
+    end = time.monotonic() + 120
+    while True:
+        with path.open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > end:
+                    raise LabError(f"another command works on lab {lab.name!r}") from None
+                time.sleep(0.2)
+                continue
+            # Whoever had the lock before may have taken the file away.
+            if not (path.exists() and path.stat().st_ino == os.fstat(file.fileno()).st_ino):
+                continue
+            try:
+                yield
+            finally:
+                path.unlink()
+                if not any(STATE.iterdir()):
+                    STATE.rmdir()
+            return

@@ -1,0 +1,50 @@
+"""The east-west gateway: what it is told, and what the cluster knows of it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from lab import gateway
+from lab.config import Lab
+
+
+def by_kind() -> dict[str, dict[str, Any]]:
+    return {item["kind"]: item for item in gateway.objects(Lab())}
+
+
+def test_its_service_carries_the_address_that_machines_use() -> None:
+    service = by_kind()["Service"]
+    assert service["spec"]["externalIPs"] == ["198.18.0.3"]
+    assert 15012 in [port["port"] for port in service["spec"]["ports"]]
+
+
+def test_registration_service_and_policy_mean_the_same_proxy() -> None:
+    objects = by_kind()
+    labels = objects["WorkloadGroup"]["spec"]["metadata"]["labels"]
+    told = gateway.environment(Lab())
+    assert json.loads(told["ISTIO_METAJSON_LABELS"]) == labels
+    assert objects["Service"]["spec"]["selector"].items() <= labels.items()
+    assert objects["Gateway"]["spec"]["selector"].items() <= labels.items()
+    group = objects["WorkloadGroup"]
+    assert told["ISTIO_META_AUTO_REGISTER_GROUP"] == group["metadata"]["name"]
+    assert told["SERVICE_ACCOUNT"] == group["spec"]["template"]["serviceAccount"]
+
+
+def test_istiod_is_passed_through_by_sni() -> None:
+    objects = by_kind()
+    ports = {s["port"]["number"]: s["tls"]["mode"] for s in objects["Gateway"]["spec"]["servers"]}
+    assert ports == {15012: "PASSTHROUGH", 15017: "PASSTHROUGH"}
+    for route in objects["VirtualService"]["spec"]["tls"]:
+        assert route["match"][0]["port"] in ports
+        host = route["route"][0]["destination"]["host"]
+        assert host == "istiod.istio-system.svc.cluster.local"
+
+
+def test_it_may_read_secrets_of_its_namespace_only() -> None:
+    objects = by_kind()
+    assert objects["Role"]["rules"] == [
+        {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "watch", "list"]}
+    ]
+    assert objects["RoleBinding"]["roleRef"]["kind"] == "Role"
+    assert "ClusterRole" not in objects

@@ -1,0 +1,37 @@
+"""What a machine's file system is given."""
+
+from __future__ import annotations
+
+import shlex
+import stat
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lab import machine
+
+TEXT = st.text(st.characters(min_codepoint=32, exclude_characters="\x7f", codec="utf-8"))
+
+
+@given(st.dictionaries(st.from_regex(r"[A-Z_]{1,9}", fullmatch=True), TEXT))
+def test_environment_files_keep_every_value(values: dict[str, str]) -> None:
+    read = {}
+    for line in machine.environment_file(values).split("\n")[:-1]:
+        name, _, quoted = line.partition("=")
+        # systemd and POSIX sh read these double quotes alike; shlex knows \\ and \" only.
+        plain = quoted.replace(r"\$", "$").replace(r"\`", "`")
+        (read[name],) = shlex.split(plain)
+    assert read == values
+
+
+def test_files_replace_links_and_have_their_mode(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.write_text("kept")
+    root = tmp_path / "root"
+    (root / "etc").mkdir(parents=True)
+    (root / "etc/resolv.conf").symlink_to(outside)
+    machine.write(root, "/etc/resolv.conf", "new", 0o600)
+    assert outside.read_text() == "kept"
+    assert (root / "etc/resolv.conf").read_text() == "new"
+    assert stat.S_IMODE((root / "etc/resolv.conf").stat().st_mode) == 0o600
