@@ -70,13 +70,14 @@ def apply(
         if ref not in desired
     ]
     compared = client.each(lambda item: _compare(client, item), objects)
-    surplus = client.each(lambda pair: _compare_former(client, *pair), former)
+    looked_at = client.each(lambda pair: _compare_former(client, *pair), former)
+    surplus = [one for one in looked_at if one]
     _fail_on(problem for one in (*compared, *surplus) for problem in one.problems)
     if not check:
         todo = [c.change.ref for c in compared if c.change.action in ("created", "updated")]
         _write(client, [desired[ref] for ref in todo if ref.kind == "Namespace"])
         _write(client, [desired[ref] for ref in todo if ref.kind != "Namespace"])
-        delete(client, {one.change.ref: one.uid for one in surplus if one.uid})
+        delete(client, {one.change.ref: one.uid for one in surplus})
     changes = [one.change for one in (*compared, *surplus)]
     return sorted(changes, key=lambda change: change.ref.sort_key)
 
@@ -129,14 +130,13 @@ def _compare(client: Client, item: Object) -> _Comparison:
     return _Comparison(Change(ref, action, before, after))
 
 
-def _compare_former(client: Client, ref: Ref, workload: Workload) -> _Comparison:
-    nothing = Change(ref, "unchanged")
+def _compare_former(client: Client, ref: Ref, workload: Workload) -> _Comparison | None:
     try:
         live = client.find(ref.path)
     except ApiError as error:
-        return _Comparison(nothing, _problems(ref, error))
+        return _Comparison(Change(ref, "unchanged"), _problems(ref, error))
     if live is None or not belongs_to(live, workload):
-        return _Comparison(nothing)
+        return None
     return _Comparison(Change(ref, "deleted", comparable(live)), uid=live["metadata"]["uid"])
 
 

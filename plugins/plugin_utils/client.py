@@ -25,7 +25,8 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 CONNECTIONS = 8
-TIMEOUT_SECONDS = 30
+CONNECT_SECONDS = 10
+ANSWER_SECONDS = 30
 # The API server says 429 when it is busy; it means what it says about when to come back.
 BUSY_ATTEMPTS = 5
 
@@ -117,10 +118,11 @@ class Client:
             name = self.access.server_name or host
             connection = _TlsConnection(*first, self.access.tls, name)
         else:
-            connection = http.client.HTTPConnection(*first, timeout=TIMEOUT_SECONDS)
+            connection = http.client.HTTPConnection(*first, timeout=CONNECT_SECONDS)
         if proxy:
             connection.set_tunnel(host, port, _proxy_headers(proxy))
         connection.connect()
+        connection.sock.settimeout(ANSWER_SECONDS)
         return connection
 
     def _proxy(self, host: str) -> urllib.parse.SplitResult | None:
@@ -174,7 +176,7 @@ class _TlsConnection(http.client.HTTPConnection):
     """TLS to the server by the name its certificate has, also through a proxy's tunnel."""
 
     def __init__(self, host: str, port: int, tls: ssl.SSLContext, name: str) -> None:
-        super().__init__(host, port, timeout=TIMEOUT_SECONDS)
+        super().__init__(host, port, timeout=CONNECT_SECONDS)
         self._tls = tls
         self._name = name
 

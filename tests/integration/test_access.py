@@ -6,11 +6,15 @@ from __future__ import annotations
 
 import base64
 import json
+import select
+import socket
 import ssl
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar
 
 import pytest
 import yaml
@@ -204,3 +208,39 @@ def test_registrations(api: ApiServer, namespace: str) -> None:
     assert (first.healthy, second.healthy) == (False, None)
     assert first.connected and first.controller == "istiod-1" and first.network == "n1"
     assert first.labels == {"app": "a"} and first.service_account == "sa"
+
+
+class _Proxy(BaseHTTPRequestHandler):
+    """A proxy that knows CONNECT and wants a password."""
+
+    seen: ClassVar[list[tuple[str, str | None]]] = []
+
+    def do_CONNECT(self) -> None:
+        self.seen.append((self.path, self.headers["Proxy-Authorization"]))
+        host, port = self.path.split(":")
+        with socket.create_connection((host, int(port)), 5) as upstream:
+            self.send_response(200)
+            self.end_headers()
+            ends = {self.connection: upstream, upstream: self.connection}
+            while True:
+                readable, _, _ = select.select(list(ends), [], [], 5)
+                data = [(end, end.recv(65536)) for end in readable]
+                if not data or not all(part for _, part in data):
+                    return
+                for end, part in data:
+                    ends[end].sendall(part)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+def test_through_a_proxy(api: ApiServer) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Proxy) as proxy:
+        proxy.daemon_threads = True
+        threading.Thread(target=proxy.serve_forever, daemon=True).start()
+        url = f"http://me:secr%40t@127.0.0.1:{proxy.server_port}"
+        answer = Client(replace(api.client().access, proxy=url)).get("/version")
+        proxy.shutdown()
+    assert answer["major"] == "1"
+    password = base64.b64encode(b"me:secr@t").decode()
+    assert _Proxy.seen == [(f"127.0.0.1:{api.port}", f"Basic {password}")]
