@@ -11,6 +11,7 @@ MAKEFLAGS += --no-print-directory
 LAB_NAME ?= lab
 INVENTORY = /var/lib/brownfield-lab/$(LAB_NAME)/inventory
 EVIDENCE = build/evidence.json
+SCENARIOS = $(patsubst molecule/%/molecule.yml,molecule-%,$(wildcard molecule/*/molecule.yml))
 
 export LAB_NAME
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -87,8 +88,13 @@ sanity: ## ansible-test sanity
 	@scripts/sanity
 
 .PHONY: molecule
-molecule: ## Molecule scenarios on the lab; one of them: make molecule SCENARIO=join
-	@scripts/molecule $(SCENARIO)
+molecule: lab-up ## Molecule scenarios on the lab; one of them: make molecule-join
+	@scripts/stages --all $(SCENARIOS)
+
+# Molecule remembers in a temporary folder what it has created: a run begins without that memory.
+molecule-%:
+	@molecule reset --scenario-name $* 2>/dev/null
+	@molecule test --scenario-name $* --no-report --no-command-borders
 
 ##@ More
 

@@ -1,0 +1,14 @@
+"""For all tests: this checkout is importable as ansible_collections.brownfield.mesh."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+LINK = CHECKOUT / ".cache" / "ansible_collections" / "brownfield" / "mesh"
+
+# The same link that scripts/bootstrap makes; pyproject.toml puts .cache on the path.
+if not LINK.exists():
+    LINK.parent.mkdir(parents=True, exist_ok=True)
+    LINK.unlink(missing_ok=True)
+    LINK.symlink_to("../../..")
