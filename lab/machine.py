@@ -149,6 +149,8 @@ def connect(lab: Lab, machine: Machine) -> None:
         f"-n {netns} address add {lab.address(machine)}/{lab.network.prefixlen} dev eth0",
         f"-n {netns} link set eth0 up",
         f"-n {netns} route add default via {lab.host_address}",
+        # /proc/sys is read-only inside, so what `join` sets on other hosts is set here.
+        f"netns exec {netns} sysctl -q -w net.netfilter.nf_conntrack_tcp_loose=0",
     ]
     for command in commands:
         run(["ip", *command.split()])

@@ -8,6 +8,7 @@ supply and apply, confirm over a fresh connection.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
@@ -39,6 +40,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 for name in ("machine", "workload", "cluster")
             }
         )
+        # Plain strings: those of Ansible carry tags that a YAML writer does not know.
+        options = json.loads(json.dumps(options))
         machine = from_data(Machine, options["machine"])
         workload = from_data(Workload, options["workload"])
         cluster = from_data(ClusterFacts, options["cluster"])

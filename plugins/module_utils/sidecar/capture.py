@@ -27,6 +27,8 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar.state impo
 
 GUARD = "mesh-guard"
 GUARD_SECONDS = 60
+LOOSE = "/proc/sys/net/netfilter/nf_conntrack_tcp_loose"
+LOOSE_BEFORE = "/run/mesh-conntrack-before"
 _ENABLED = Link(CAPTURE_ENABLED, "%s/%s" % (UNITS, CAPTURE_UNIT))
 
 # How each kind of rules is read, and what in it is Istio's.
@@ -73,6 +75,7 @@ def is_on(host: Host, wanted: File) -> bool:
 def switch_on(host: Host) -> None:
     """Capture, guarded: unless ``confirm`` comes, it goes off again by itself."""
     _disarm(host)
+    _keep_connections(host)
     host.run(
         ["systemd-run", "--quiet", "--collect", "--unit=" + GUARD]
         + ["--on-active=%d" % GUARD_SECONDS, "--timer-property=AccuracySec=1s"]
@@ -93,11 +96,36 @@ def switch_off(host: Host) -> None:
     _disarm(host)
     host.run(["systemctl", "stop", CAPTURE_UNIT], check=False)
     host.remove(CAPTURE_ENABLED)
+    before = host.read(LOOSE_BEFORE)
+    if before is not None:
+        _write_loose(host, before)
+        host.remove(LOOSE_BEFORE)
 
 
 def guarded(host: Host) -> bool:
     """Whether the guard's timer is armed."""
     return host.succeeds(["systemctl", "is-active", "--quiet", GUARD + ".timer"])
+
+
+def _keep_connections(host: Host) -> None:
+    """Let connections that are older than the rules go on as they are, SSH first of all.
+
+    Where nothing tracked connections before, Linux takes their next packet for the first of a new
+    one and redirects it, unless tcp_loose is 0 (kernel: nf_conntrack-sysctl).
+    """
+    host.run(["modprobe", "--quiet", "nf_conntrack"], check=False)
+    before = host.read(LOOSE)
+    if before and before.strip() != "0" and _write_loose(host, "0\n"):
+        host.write(File(LOOSE_BEFORE, before, 0o644))
+
+
+def _write_loose(host: Host, value: str) -> bool:
+    try:
+        with open(host.path(LOOSE), "w", encoding="ascii") as file:
+            file.write(value)
+    except OSError:  # a container, where the host decides
+        return False
+    return True
 
 
 def _disarm(host: Host) -> None:

@@ -147,12 +147,14 @@ def _nothing() -> None:
 
 
 def _start(host: Host, token: str) -> None:
+    # Stopped first: systemd empties the runtime directory, where the token lies.
+    host.run(["systemctl", "stop", PROXY_UNIT])
     if token:
         os.makedirs(host.path(RUNTIME), mode=0o700, exist_ok=True)
         os.chown(host.path(RUNTIME), host.uid(USER), host.gid(USER))
         host.write(File(TOKEN, token, 0o600, USER, USER, secret=True))
     try:
-        host.run(["systemctl", "restart", PROXY_UNIT])
+        host.run(["systemctl", "start", PROXY_UNIT])
         _wait_ready(host)
     finally:
         host.remove(TOKEN)
