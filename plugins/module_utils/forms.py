@@ -1,0 +1,160 @@
+# Copyright (c) 2026 the brownfield.mesh authors
+# SPDX-License-Identifier: Apache-2.0
+"""How the texts of an inventory must look: names, addresses, ranges, URLs, digests."""
+
+from __future__ import annotations
+
+import re
+
+from ansible_collections.brownfield.mesh.plugins.module_utils.field_types import Form
+
+# The prefixes of port names that Istio knows (istio.io, "Protocol Selection"), but for udp.
+PROTOCOLS = (
+    "http", "http2", "https", "grpc", "grpc-web", "tcp", "tls", "mongo", "mysql", "redis",
+)  # fmt: skip
+
+_OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_IPV4 = r"%s(?:\.%s){3}" % (_OCTET, _OCTET)
+_LABEL = "[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
+_NAME = r"%s(?:\.%s)*" % (_LABEL, _LABEL)
+_QUALIFIED = "[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+
+
+def _as_label(text: str) -> str:
+    return re.sub("[^a-z0-9]+", "-", text.lower()).strip("-")[:63]
+
+
+def _bad_address(text: str) -> str:
+    if ":" in text and not re.search(r"[^0-9a-fA-F:.%/\[\]a-z]", text):
+        return "'%s' is an IPv6 address, which this collection does not support" % text
+    if not re.fullmatch(_IPV4, text):
+        return ""
+    first = int(text.split(".")[0])
+    if first in (0, 127) or first >= 224:
+        return "%s is no address at which others reach a machine" % text
+    return ""
+
+
+def _bad_cidr(text: str) -> str:
+    if ":" in text:
+        return _bad_address(text)
+    if not re.fullmatch(CIDR.pattern, text):
+        return ""
+    network = _network(text)
+    return "" if network == text else "%s has bits beyond its prefix" % text
+
+
+def _network(text: str) -> str:
+    """``10.1.2.3/8`` as ``10.0.0.0/8``; an address alone gets ``/32``."""
+    address, _, prefix = text.partition("/")
+    if not re.fullmatch(_IPV4, address) or not re.fullmatch("|[0-9]|[12][0-9]|3[0-2]", prefix):
+        return ""
+    size = int(prefix or 32)
+    bits = int.from_bytes(bytes(int(octet) for octet in address.split(".")), "big")
+    bits = bits >> (32 - size) << (32 - size)
+    return "%s/%d" % (".".join(str(octet) for octet in bits.to_bytes(4, "big")), size)
+
+
+def _bad_url(text: str) -> str:
+    if re.match("https?://[^/]*@", text) or re.match("https?://[^#]*[?]", text):
+        # The value is not repeated: it may hold a password.
+        return "has credentials or a query in it, which would show in logs"
+    return ""
+
+
+def _bad_label_key(text: str) -> str:
+    domain, slash, _ = text.partition("/")
+    if text == "app" or (slash and (domain == "istio.io" or domain.endswith(".istio.io"))):
+        return "is a label that this collection and Istio set themselves"
+    return ""
+
+
+def _bad_port_name(text: str) -> str:
+    if text == "udp" or text.startswith("udp-"):
+        return "is UDP, which Istio does not carry"
+    return ""
+
+
+LABEL = Form(
+    _LABEL,
+    "write a DNS-1123 label: at most 63 lower-case letters, digits and '-',"
+    " with a letter or digit at both ends",
+    63,
+    correct=_as_label,
+)
+SERVICE_NAME = Form(
+    "[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?",
+    "write a DNS-1123 label that begins with a letter: at most 63 lower-case letters, digits and"
+    " '-', with a letter or digit at the end",
+    63,
+    correct=_as_label,
+)
+DNS_NAME = Form(
+    _NAME,
+    "write a DNS-1123 name: lower-case letters, digits, '-' and '.'",
+    correct=lambda text: text.lower().rstrip("."),
+)
+OPTIONAL_DNS_NAME = Form("(?:%s)?" % _NAME, DNS_NAME.fix)
+PORT_NAME = Form(
+    "(?:%s)(?:-[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)?" % "|".join(PROTOCOLS),
+    "begin it with the protocol, as in tcp-postgres or http; Istio knows %s" % ", ".join(PROTOCOLS),
+    63,
+    objection=_bad_port_name,
+    correct=lambda text: "tcp-%s" % _as_label(text),
+)
+IPV4 = Form(_IPV4, "write an IPv4 address, such as 10.20.0.4", 64, objection=_bad_address)
+OPTIONAL_IPV4 = Form("(?:%s)?" % _IPV4, IPV4.fix, 64, objection=_bad_address)
+HOST_OR_IPV4 = Form(_NAME, "write a DNS name or an IPv4 address", objection=_bad_address)
+CIDR = Form(
+    r"%s/(?:[0-9]|[12][0-9]|3[0-2])" % _IPV4,
+    "write an IPv4 range, such as 10.0.0.0/8",
+    64,
+    objection=_bad_cidr,
+    correct=_network,
+)
+URL = Form(
+    r"https?://[^\s/@?#]+(?:/[^\s?#]*)?",
+    "write an http:// or https:// address without user, password, '?' and '#'",
+    2048,
+    objection=_bad_url,
+)
+OPTIONAL_PROXY = Form(
+    r"(?:https?://[^\s/@?#]+/?)?",
+    "write http://HOST:PORT, without user and password",
+    2048,
+    objection=_bad_url,
+)
+PATH = Form(r"[^\x00]*", "write a path", 4096)
+REQUIRED_PATH = Form(r"[^\x00]+", "write a path", 4096)
+SHA256 = Form(
+    "[0-9a-f]{64}",
+    "write the 64 hexadecimal digits (0-9, a-f) that sha256sum prints",
+    256,
+    correct=lambda text: text.lower().strip().split(":")[-1],
+)
+TRUST_DOMAIN = Form(
+    r"[a-z0-9](?:[-a-z0-9_.]*[a-z0-9])?",
+    "write a SPIFFE trust domain: lower-case letters, digits, '-', '_' and '.'",
+    correct=lambda text: text.lower(),
+)
+OPTIONAL_QUALIFIED = Form(
+    "(?:%s)?" % _QUALIFIED,
+    "write at most 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends",
+    63,
+)
+LABEL_KEY = Form(
+    "(?:%s/)?%s" % (_NAME, _QUALIFIED),
+    "write a label's key, such as tier or example.com/tier",
+    317,
+    objection=_bad_label_key,
+)
+ANNOTATION_KEY = Form(
+    "(?:%s/)?%s" % (_NAME, _QUALIFIED), "write a key, such as example.com/owner", 317
+)
+ANNOTATION_VALUE = Form(r"[^\x00]*", "write text of at most 65536 characters", 65536)
+LOCALITY = Form(
+    r"(?:[A-Za-z0-9][-A-Za-z0-9_.]*(?:/[A-Za-z0-9][-A-Za-z0-9_.]*){0,2})?",
+    "write REGION, REGION/ZONE or REGION/ZONE/SUBZONE",
+)
+HTTP_PATH = Form(r"/[!-~]*", "write a path that begins with '/', such as /healthz", 2048)
+CONTEXT = Form(r"[^\x00-\x1f]*", "write the name of a context of the kubeconfig")

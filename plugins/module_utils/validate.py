@@ -1,0 +1,89 @@
+# Copyright (c) 2026 the brownfield.mesh authors
+# SPDX-License-Identifier: Apache-2.0
+"""From inventory variables to the typed specification, or to everything that is wrong with them."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from ansible_collections.brownfield.mesh.plugins.module_utils import entries as reading
+from ansible_collections.brownfield.mesh.plugins.module_utils import rules
+from ansible_collections.brownfield.mesh.plugins.module_utils.entries import Entry
+from ansible_collections.brownfield.mesh.plugins.module_utils.modes import decide
+from ansible_collections.brownfield.mesh.plugins.module_utils.problems import (
+    Collector,
+    SpecError,
+)
+from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
+    MODES,
+    Fleet,
+    Machine,
+    Mesh,
+    Vantage,
+    Workload,
+)
+
+
+def _assumed(path: str) -> bool:
+    return True
+
+
+def parse(
+    hosts: Mapping[str, Mapping[str, Any]],
+    exists: rules.Exists = _assumed,
+    modes: Collection[str] = MODES,
+) -> Fleet:
+    """The fleet that the whole inventory describes.
+
+    ``hosts`` has the variables of each host by inventory name: plain, evaluated values, or
+    ``Unreadable`` in place of one. Hosts without ``mesh_workload`` and ``mesh_vantage`` are passed
+    over. ``exists`` says whether a path is a file on the controller; ``modes`` are the ones that
+    can be used. Raises SpecError with every problem of the inventory, whatever the input.
+    """
+    collector = Collector()
+    exists = functools.lru_cache(maxsize=None)(exists)
+    found = []
+    for name in sorted(hosts):
+        report = functools.partial(collector.add, name)
+        entry = reading.read(name, hosts[name], report)
+        if entry is None:
+            continue
+        found.append(entry)
+        if not entry.is_vantage:
+            rules.check_host(entry, exists, modes, report)
+    rules.check_fleet(found, collector)
+    problems = collector.problems()
+    if problems:
+        raise SpecError(problems)
+    return _fleet(found)
+
+
+def _fleet(found: Sequence[Entry]) -> Fleet:
+    machines = [entry for entry in found if not entry.is_vantage]
+    mesh = Mesh(**machines[0].mesh)
+    workloads = {entry.key: entry for entry in machines}
+    return Fleet(
+        mesh=mesh,
+        workloads=tuple(Workload(**workloads[key].workload) for key in sorted(workloads)),
+        machines=tuple(_machine(entry, mesh) for entry in machines),
+        vantages=tuple(Vantage(entry.name, entry.address) for entry in found if entry.is_vantage),
+    )
+
+
+def _machine(entry: Entry, mesh: Mesh) -> Machine:
+    overrides = {
+        **{name: entry.machine[name] for name in ("network", "dns") if name in entry.machine},
+        **{name: entry.merged(name) for name in ("proxy", "capture") if name in entry.machine},
+    }
+    return Machine(
+        name=entry.name,
+        workload=entry.key,
+        address=entry.address,
+        external_address=entry.machine.get("external_address", ""),
+        ssh_port=entry.ssh_port,
+        mode=decide(entry.workload["mode"])[0],
+        mesh=dataclasses.replace(mesh, **overrides) if overrides else mesh,
+    )
