@@ -107,6 +107,7 @@ def render(machine: Machine, workload: Workload, cluster: ClusterFacts) -> Sidec
         agent=places["agent"],
         capture_env=capture_env,
         capture_method=mesh.capture.method,
+        dns=mesh.dns,
     )
 
 

@@ -16,6 +16,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.desired import (
     MachineError,
     compare_link,
 )
+from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar import resolver
 from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar.state import (
     CAPTURE_APPLIED,
     CAPTURE_ENABLED,
@@ -59,8 +60,13 @@ def environment(host: Host, state: SidecarState) -> File:
             "capture by %s needs the package %s on the machine; install it, or set"
             " mesh.capture.method" % (method, "iptables" if method == "iptables" else "nftables")
         )
-    native = 'NATIVE_NFTABLES="true"\n' if method == "nftables" else ""
-    return File(CAPTURE_ENV, state.capture_env + native, 0o644)
+    content = state.capture_env
+    if method == "nftables":
+        content += 'NATIVE_NFTABLES="true"\n'
+    if state.dns == "names" and resolver.is_resolved(host):
+        # Its own questions go to servers that stand in no resolv.conf.
+        content += 'CAPTURE_ALL_DNS="true"\n'
+    return File(CAPTURE_ENV, content, 0o644)
 
 
 def is_on(host: Host, wanted: File) -> bool:

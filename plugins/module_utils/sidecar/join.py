@@ -23,7 +23,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.desired import (
     Host,
     MachineError,
 )
-from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar import capture
+from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar import capture, resolver
 from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar.preflight import preflight
 from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar.state import (
     CERTIFICATE,
@@ -62,12 +62,14 @@ def join(host: Host, state: SidecarState, supply: Supply, check: bool) -> Dict[s
     captured = capture.environment(host, state)
     pushed = dict(supply.pushed)
     changes = desired.compare(host, state.files) + desired.compare_file(host, captured)
+    resolving = resolver.changes(host, state.dns)
+    changes += resolving
     changes += [
         artifacts.change(host, state.package, a, pushed, state.https_proxy) for a in lacking
     ]
     has_identity = _has_identity(host, state)
     running = _running_digest(host) == state.digest
-    restart = bool(lacking) or not running or not has_identity
+    restart = bool(lacking or resolving) or not running or not has_identity
     captures = restart or not capture.is_on(host, captured)
     shown = changes + _shown(restart, captures)
     needs = [] if has_identity or supply.token else ["token"]
@@ -85,6 +87,8 @@ def join(host: Host, state: SidecarState, supply: Supply, check: bool) -> Dict[s
         change.act()
     if any(change.what.startswith("/etc/systemd/") for change in changes):
         host.run(["systemctl", "daemon-reload"])
+    if resolving:
+        resolver.reload(host)
     if restart:
         _start(host, supply.token)
     if not capture.is_on(host, captured):

@@ -9,7 +9,7 @@ from typing import Any, Dict, List
 
 from ansible_collections.brownfield.mesh.plugins.module_utils import artifacts, desired
 from ansible_collections.brownfield.mesh.plugins.module_utils.desired import Change, Host
-from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar import capture
+from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar import capture, resolver
 from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar.state import (
     CAPTURE_ENABLED,
     CAPTURE_UNIT,
@@ -51,7 +51,8 @@ def leave(host: Host, check: bool) -> Dict[str, Any]:
         changes.append(
             Change(PROXY_UNIT, "running\n", "", lambda: _run(host, "systemctl", "stop", PROXY_UNIT))
         )
-    changes += artifacts.uninstall(host)
+    resolving = resolver.removals(host)
+    changes += resolving + artifacts.uninstall(host)
     packaged = any(change.what.startswith("package ") for change in changes)
     paths = PATHS[:-1] + (PACKAGE_LEFTOVERS if packaged else ()) + PATHS[-1:]
     changes += [_removal(host, path) for path in paths if os.path.lexists(host.path(path))]
@@ -64,6 +65,8 @@ def leave(host: Host, check: bool) -> Dict[str, Any]:
     if not check:
         for change in changes:
             change.act()
+        if resolving:
+            resolver.reload(host)
         if changes:
             host.run(["systemctl", "daemon-reload"])
             host.run(["systemctl", "reset-failed", PROXY_UNIT, CAPTURE_UNIT], check=False)

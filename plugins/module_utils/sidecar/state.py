@@ -47,3 +47,4 @@ class SidecarState:
     agent: str
     capture_env: str
     capture_method: str
+    dns: str
