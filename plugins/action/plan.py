@@ -52,22 +52,41 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         return result
 
 
-def variables(hostvars: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Of each host that has to do with the mesh, the variables that ``validate`` reads."""
+def variables(hostvars: Any) -> dict[str, dict[str, Any]]:
+    """Of each host that has to do with the mesh, the variables that ``validate`` reads.
+
+    ``hostvars`` is Ansible's, over all hosts of the inventory. Only what holds a template is
+    evaluated, since evaluation costs milliseconds for each host.
+    """
     hosts = {}
     for name in hostvars:
-        content = hostvars[name]
-        given = [key for key in content if str(key).startswith("mesh")]
+        raw = hostvars.raw_get(name)
+        given = [key for key in raw if str(key).startswith("mesh")]
         if not given:
             continue
         # Of names that are not ours only the name counts: one of them may be misspelt.
-        read = {str(key): None for key in given if key not in OURS}
-        keys = [key for key in (*OURS, *CONNECTION) if key in content]
-        hosts[str(name)] = {**read, **{key: _value(content, key) for key in keys}}
+        read: dict[str, Any] = {str(key): None for key in given if key not in OURS}
+        keys = [key for key in (*OURS, *CONNECTION) if key in raw]
+        read.update({key: plain(raw[key]) for key in keys if not _needs_templating(raw[key])})
+        templates = [key for key in keys if key not in read]
+        evaluated = hostvars[name] if templates else {}
+        read.update({key: _evaluate(evaluated, key) for key in templates})
+        hosts[str(name)] = read
     return hosts
 
 
-def _value(content: Mapping[str, Any], key: str) -> Any:
+def _needs_templating(value: Any) -> bool:
+    """Whether ``value`` must go through Ansible's templating (a vaulted text must, too)."""
+    if isinstance(value, str):
+        return any(mark in value for mark in ("{{", "{%", "{#"))
+    if isinstance(value, Mapping):
+        return any(_needs_templating(part) for pair in value.items() for part in pair)
+    if isinstance(value, (list, tuple)):
+        return any(_needs_templating(item) for item in value)
+    return not (value is None or isinstance(value, (bool, int, float)))
+
+
+def _evaluate(content: Mapping[str, Any], key: str) -> Any:
     try:
         return plain(content[key])
     except AnsibleError as error:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from typing import Any
@@ -11,33 +12,38 @@ from typing import Any
 from ansible_collections.brownfield.mesh.plugins.module_utils.cluster import ClusterFacts
 from ansible_collections.brownfield.mesh.plugins.module_utils.modes import decide
 from ansible_collections.brownfield.mesh.plugins.module_utils.reachability import matrix
-from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Fleet, to_data
+from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Fleet, Mesh, to_data
+
+NOTHING = Mesh()  # what a machine is translated with, where its own mesh is put in afterwards
 
 
 def build(fleet: Fleet, facts: ClusterFacts, max_cases: int) -> dict[str, Any]:
-    """The plan for ``fleet``, JSON data without secrets (see the module's return values)."""
-    data = to_data(fleet)
-    workloads = {
-        workload.key: content for workload, content in zip(fleet.workloads, data["workloads"])
-    }
-    wanted = {workload.key: workload.mode for workload in fleet.workloads}
+    """The plan for ``fleet``, JSON data without secrets (see the module's return values).
+
+    Machines whose mesh is the fleet's, and machines of one workload, share these parts.
+    """
+    mesh = to_data(fleet.mesh)
+    workloads = {workload.key: to_data(workload) for workload in fleet.workloads}
     machines = {}
     modes = {}
-    for machine, content in zip(fleet.machines, data["machines"]):
+    for machine in fleet.machines:
+        own = mesh if machine.mesh is fleet.mesh else to_data(machine.mesh)
+        content = {**to_data(dataclasses.replace(machine, mesh=NOTHING)), "mesh": own}
         machines[machine.name] = {"machine": content, "workload": workloads[machine.workload]}
-        mode, reason = decide(wanted[machine.workload])
+        mode, reason = decide(workloads[machine.workload]["mode"])
         modes[machine.name] = {"mode": mode, "reason": reason}
+    vantages = to_data(fleet.vantages)
     reach = matrix(fleet, max_cases)
     cases: dict[str, list[dict[str, Any]]] = {}
     for case in reach.cases:
         cases.setdefault(case.source, []).append(to_data(case))
     return {
         "cluster": to_data(facts),
-        "fleet_digest": digest(data),
+        "fleet_digest": digest([mesh, machines, vantages]),
         "workloads": workloads,
-        "mesh": data["mesh"],
+        "mesh": mesh,
         "machines": machines,
-        "vantages": data["vantages"],
+        "vantages": vantages,
         "cases": cases,
         "cases_left_out": to_data(reach.left_out),
         "modes": modes,

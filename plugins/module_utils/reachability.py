@@ -3,23 +3,28 @@
 """The reachability matrix: what must pass and what must be refused, from the allow-list alone.
 
 The matrix grows linearly: a source tries one machine of each other workload, and at most
-``limit`` cases. Choices are made by hash, so that the same fleet gives the same matrix and different
-sources try different machines. Each machine is tried by its neighbour of the same workload.
+``limit`` cases. Where it has to choose, a hash of its name decides, so that the same fleet gives
+the same matrix and different sources try different targets. Each machine that has neighbours of the
+same workload is tried by one of them.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
     Fleet,
     Machine,
     Port,
+    Vantage,
     Workload,
 )
+
+T = TypeVar("T")
 
 # What Envoy and the agent serve for their own purposes: administration, merged metrics, health,
 # Envoy's metrics (istio.io, "Ports used by Istio"). Nobody but the machine itself may see them.
@@ -57,11 +62,10 @@ class Case:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """That ``count`` possible cases of ``source`` are not in the matrix, and why."""
+    """Something that ``source`` could have tried and does not, and why."""
 
     source: str
-    count: int
-    reason: str
+    what: str
 
 
 @dataclass(frozen=True)
@@ -86,46 +90,56 @@ def matrix(fleet: Fleet, limit: int = DEFAULT_LIMIT) -> Matrix:
     passes what it has no service for as it is, so this is plaintext from machines too).
     """
     derivation = _Derivation(fleet)
-    chosen: list[Case] = []
-    left_out: list[LeftOut] = []
-    for source in fleet.machines:
-        found, skipped = derivation.of_machine(source)
-        kept = _limited(found, limit)
-        if len(kept) < len(found):
-            skipped["over %d cases" % limit] += len(found) - len(kept)
-        chosen += kept
-        left_out += [LeftOut(source.name, skipped[why], why) for why in sorted(skipped)]
-    for vantage in fleet.vantages:
-        found = [case for m in fleet.machines for case in derivation.by_address(vantage.name, m)]
-        kept = _limited(found, limit)
-        chosen += kept
-        if len(kept) < len(found):
-            count = len(found) - len(kept)
-            left_out.append(LeftOut(vantage.name, count, "over %d cases" % limit))
-    return Matrix(tuple(chosen), tuple(left_out))
+    trials = [derivation.of_machine(machine, limit) for machine in fleet.machines]
+    trials += [derivation.of_vantage(vantage, limit) for vantage in fleet.vantages]
+    return Matrix(
+        tuple(case for trial in trials for case in trial.cases),
+        tuple(LeftOut(t.source, what) for t in trials for what in sorted(t.left_out)),
+    )
 
 
-def _limited(found: Sequence[Case], limit: int) -> list[Case]:
-    """At most ``limit`` of the cases, in their order: allowed ones first, others by hash."""
-    if len(found) <= limit:
-        return list(found)
-    ranked = sorted(found, key=lambda case: (case.expected != "allowed", _hash(case.id)))
-    kept = {case.id for case in ranked[:limit]}
-    return [case for case in found if case.id in kept]
+class _Trial:
+    """The cases of one source, while they are gathered."""
 
+    def __init__(self, source: str, limit: int) -> None:
+        self.source = source
+        self.limit = limit
+        self.cases: list[Case] = []
+        self.left_out: set[str] = set()
 
-def _hash(text: str) -> bytes:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+    def take(self, groups: Iterable[Sequence[Case]], total: int, what: str) -> None:
+        """Add group after group until the limit; ``total`` is the number of groups of ``what``."""
+        for number, group in enumerate(groups):
+            room = self.limit - len(self.cases)
+            self.cases += group[:room]
+            if len(group) > room:
+                self.left_out.add(
+                    "%d of %d %s, because of the limit of %d cases"
+                    % (total - number, total, what, self.limit)
+                )
+                return
 
 
 class _Derivation:
     """The fleet, indexed once."""
 
     def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
         self._workloads = {workload.key: workload for workload in fleet.workloads}
         self._machines: dict[str, list[Machine]] = {key: [] for key in self._workloads}
         for machine in fleet.machines:
             self._machines[machine.workload].append(machine)
+        self._neighbours = {
+            machine.name: following
+            for machines in self._machines.values()
+            for machine, following in zip(machines, machines[1:] + machines[:1])
+        }
+        # What an identity (namespace, service account) may call.
+        self._allowed: dict[tuple[str, str], dict[str, Workload]] = {}
+        for workload in fleet.workloads:
+            for rule in workload.callers:
+                callees = self._allowed.setdefault((rule.namespace, rule.service_account), {})
+                callees[workload.key] = workload
         names = Counter(workload.name for workload in fleet.workloads)
         # Ids stay short: the namespace is named only where the name alone is ambiguous.
         self._labels = {
@@ -133,37 +147,75 @@ class _Derivation:
             for workload in fleet.workloads
         }
 
-    def of_machine(self, source: Machine) -> tuple[list[Case], Counter[str]]:
-        """The cases of one machine, and how many were skipped for which reason."""
-        found: list[Case] = []
-        skipped: Counter[str] = Counter()
+    def of_machine(self, source: Machine, limit: int) -> _Trial:
+        """First what is allowed, then what is refused: by the neighbour, then by the others."""
+        trial = _Trial(source.name, limit)
         own = self._workloads[source.workload]
-        for workload in self._workloads.values():
-            for port in workload.ports:
-                if workload is own and not workload.allows(own, port.port):
-                    continue  # its name leads to the machine itself, too
-                why = _not_by_name(source, port)
-                if why:
-                    skipped[why] += 1
-                else:
-                    found.append(self._by_name(source, own, workload, port))
-            target = self._target(source, workload)
-            if target is None:
-                continue
-            tried = list(self.by_address(source.name, target))
-            if target.mesh.network == source.mesh.network:
-                found += tried
-            else:
-                skipped["by address to another network"] += len(tried)
-        return found, skipped
+        callees = self._allowed.get((own.namespace, own.service_account), {}).values()
+        allowed = [
+            self._by_name(source, workload, port, "allowed")
+            for workload in callees
+            for port in workload.ports
+            if workload.allows(own, port.port) and _has_name(source, port, trial)
+        ]
+        trial.take([[case] for case in allowed], len(allowed), "allowed calls")
+        neighbour = self._neighbours[source.name]
+        if neighbour is not source:
+            trial.take([self._by_address(source, neighbour, trial)], 1, "neighbours")
+        groups = (
+            self._refused(source, own, workload, trial)
+            for workload in _ring(self._fleet.workloads, source.name)
+            if workload is not own
+        )
+        trial.take(groups, len(self._workloads) - 1, "other workloads")
+        return trial
 
-    def by_address(self, source: str, target: Machine) -> Iterator[Case]:
+    def of_vantage(self, source: Vantage, limit: int) -> _Trial:
+        """Everything that a machine serves, machine by machine."""
+        trial = _Trial(source.name, limit)
+        machines = self._fleet.machines
+        groups = (self._plaintext(source.name, target) for target in _ring(machines, source.name))
+        trial.take(groups, len(machines), "machines")
+        return trial
+
+    def _refused(
+        self, source: Machine, own: Workload, workload: Workload, trial: _Trial
+    ) -> list[Case]:
+        machines = self._machines[workload.key]
+        target = machines[_number("%s -> %s" % (source.name, workload.key)) % len(machines)]
+        return [
+            self._by_name(source, workload, port, "refused")
+            for port in workload.ports
+            if not workload.allows(own, port.port) and _has_name(source, port, trial)
+        ] + self._by_address(source, target, trial)
+
+    def _by_name(self, source: Machine, workload: Workload, port: Port, expected: str) -> Case:
+        return Case(
+            id="%s -> %s:%d by name" % (source.name, self._labels[workload.key], port.port),
+            source=source.name,
+            target=workload.service_host,
+            host=workload.service_host,
+            address="",
+            port=port.port,
+            protocol=_protocol(port),
+            via="name",
+            expected=expected,
+            reason="rbac" if expected == "refused" else "",
+        )
+
+    def _by_address(self, source: Machine, target: Machine, trial: _Trial) -> list[Case]:
+        if target.mesh.network != source.mesh.network:
+            trial.left_out.add("addresses in other networks, which are reached by gateways only")
+            return []
+        return self._plaintext(source.name, target)
+
+    def _plaintext(self, source: str, target: Machine) -> list[Case]:
         """Plaintext to each port of ``target`` that its proxy guards."""
         passed_by = target.mesh.capture.exclude_inbound_ports
         guarded = [(p.port, _protocol(p)) for p in self._workloads[target.workload].ports]
         guarded += [(port, "http") for port in ADMIN_PORTS if port not in passed_by]
-        for port, protocol in guarded:
-            yield Case(
+        return [
+            Case(
                 id="%s -> %s:%d by address" % (source, target.name, port),
                 source=source,
                 target=target.name,
@@ -175,42 +227,34 @@ class _Derivation:
                 expected="refused",
                 reason="tls",
             )
-
-    def _by_name(self, source: Machine, own: Workload, workload: Workload, port: Port) -> Case:
-        allowed = workload.allows(own, port.port)
-        return Case(
-            id="%s -> %s:%d by name" % (source.name, self._labels[workload.key], port.port),
-            source=source.name,
-            target=workload.service_host,
-            host=workload.service_host,
-            address="",
-            port=port.port,
-            protocol=_protocol(port),
-            via="name",
-            expected="allowed" if allowed else "refused",
-            reason="" if allowed else "rbac",
-        )
-
-    def _target(self, source: Machine, workload: Workload) -> Machine | None:
-        """The machine of ``workload`` that ``source`` tries by address; None if it is alone."""
-        machines = self._machines[workload.key]
-        if workload.key != source.workload:
-            number = int.from_bytes(_hash("%s -> %s" % (source.name, workload.key))[:8], "big")
-            return machines[number % len(machines)]
-        neighbour = machines[(machines.index(source) + 1) % len(machines)]
-        return neighbour if neighbour is not source else None
+            for port, protocol in guarded
+        ]
 
 
-def _not_by_name(source: Machine, port: Port) -> str:
-    """Why ``source`` has no way to the mesh's name at ``port``; '' when it has."""
+def _has_name(source: Machine, port: Port, trial: _Trial) -> bool:
+    """Whether the mesh's names lead ``source`` through its proxy to ``port``."""
     if source.mesh.dns == "off":
-        return "by name with dns off"
+        trial.left_out.add("names of the mesh, since dns is off")
+        return False
     if port.port in source.mesh.capture.exclude_outbound_ports:
-        return "by name to a port in exclude_outbound_ports"
-    return ""
+        trial.left_out.add("names of the mesh at ports that are excluded from capture")
+        return False
+    return True
 
 
 def _protocol(port: Port) -> str:
     if port.is_http:
         return "http"
     return "postgres" if port.name.split("-", 1)[-1].startswith("postgres") else "tcp"
+
+
+def _ring(items: Sequence[T], name: str) -> Iterator[T]:
+    """``items`` from a place that depends on ``name`` on, and around."""
+    start = _number(name)
+    return (items[(start + index) % len(items)] for index in range(len(items)))
+
+
+def _number(text: str) -> int:
+    """A number that is the same for the same text in every process, unlike ``hash``."""
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+    return int.from_bytes(digest[:8], "big")

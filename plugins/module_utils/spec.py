@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import dataclasses
 import typing
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Mapping, Optional, Tuple, Type, TypeVar
+from typing import Any, Optional, Tuple, Type, TypeVar
 
 T = TypeVar("T")
 
@@ -185,7 +186,7 @@ class Workload:
         """The identity that every machine of this workload has."""
         return "spiffe://%s/ns/%s/sa/%s" % (trust_domain, self.namespace, self.service_account)
 
-    def allows(self, caller: "Workload", port: int) -> bool:
+    def allows(self, caller: Workload, port: int) -> bool:
         """Whether the allow-list lets ``caller`` reach ``port`` of this workload."""
         return any(
             rule.namespace == caller.namespace
@@ -248,6 +249,8 @@ class Fleet:
 
 def to_data(value: Any) -> Any:
     """``value`` as plain JSON data (dict, list, str, int, bool, None)."""
+    if value is None or isinstance(value, (str, int)):
+        return value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: to_data(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, (list, tuple)):

@@ -83,12 +83,12 @@ cases:
         expected: refused
         reason: rbac
 cases_left_out:
-  description: How many cases of a source were left out, and why.
+  description: What a source could try and does not, and why.
   returned: success
   type: list
   elements: dict
   sample:
-    - {source: outsider-1, count: 120, reason: over 64 cases}
+    - {source: outsider-1, what: "988 of 1000 machines, because of the limit of 64 cases"}
 fleet_digest:
   description: SHA-256 of everything that the inventory describes. The same for the same inventory.
   returned: success
