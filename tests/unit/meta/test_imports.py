@@ -24,8 +24,8 @@ MAY_IMPORT = {
     "doc_fragments": set(),
 }
 
-# Inside module_utils nothing imports from a higher floor, and the two modes know nothing of each other.
-# `observe` looks at machines of either mode, so it stands above them.
+# Inside module_utils nothing imports from a higher floor, and the two modes know nothing of each
+# other. `observe` looks at machines of either mode, so it stands above them.
 FLOOR = {"spec": 0, "sidecar": 2, "bridge": 2, "observe": 3}
 COMMON_FLOOR = 1
 MODES = {"sidecar", "bridge"}
