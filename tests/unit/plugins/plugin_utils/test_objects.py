@@ -65,7 +65,7 @@ def test_lab_workloads_are_as_reviewed() -> None:
     assert render(MESH, WORKLOADS, FACTS) == expected
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(fleets)
 def test_fits_istios_schema(validators: dict[str, Any], fleet: list[Workload]) -> None:
     for item in render(replace(MESH, network="vms"), fleet, FACTS):
@@ -73,7 +73,7 @@ def test_fits_istios_schema(validators: dict[str, Any], fleet: list[Workload]) -
             validators[item["kind"]].validate(item["spec"])
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(fleets, st.randoms())
 def test_is_byte_stable_and_complete(fleet: list[Workload], random: Any) -> None:
     items = render(MESH, fleet, FACTS)
@@ -91,7 +91,7 @@ def test_is_byte_stable_and_complete(fleet: list[Workload], random: Any) -> None
         assert same_namespace <= set(own_refs(workload))
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(fleets)
 def test_policies_allow_what_the_allow_list_says(fleet: list[Workload]) -> None:
     items = render(MESH, fleet, FACTS)

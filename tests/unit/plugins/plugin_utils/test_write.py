@@ -39,7 +39,9 @@ def test_writes_once(tmp_path: Path) -> None:
     assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o644}
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(fleets)
 def test_the_kustomization_leads_to_exactly_the_objects(
     tmp_path: Path, fleet: list[Workload]
