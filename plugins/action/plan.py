@@ -10,8 +10,9 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
+from ansible.template import Templar
 from ansible_collections.brownfield.mesh.plugins.module_utils import modes, plan, validate
-from ansible_collections.brownfield.mesh.plugins.module_utils.entries import Unreadable
+from ansible_collections.brownfield.mesh.plugins.module_utils.field_types import Unreadable
 from ansible_collections.brownfield.mesh.plugins.module_utils.problems import SpecError, printable
 from ansible_collections.brownfield.mesh.plugins.module_utils.reachability import DEFAULT_LIMIT
 from ansible_collections.brownfield.mesh.plugins.plugin_utils import cluster_facts
@@ -38,9 +39,13 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         _, arguments = self.validate_argument_spec(
             {"max_cases_per_machine": {"type": "int", "default": DEFAULT_LIMIT}}
         )
+        given = task_vars or {}
+        magic: dict[str, Any] = {
+            name: given[name] for name in ("hostvars", "omit") if name in given
+        }
         try:
             fleet = validate.parse(
-                variables((task_vars or {})["hostvars"]),
+                variables(given["hostvars"], self._loader, magic),
                 exists=lambda path: Path(path).expanduser().is_file(),
                 modes=modes.RELEASED,
             )
@@ -52,11 +57,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         return result
 
 
-def variables(hostvars: Any) -> dict[str, dict[str, Any]]:
+def variables(hostvars: Any, loader: Any, magic: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Of each host that has to do with the mesh, the variables that ``validate`` reads.
 
-    ``hostvars`` is Ansible's, over all hosts of the inventory. Only what holds a template is
-    evaluated, since evaluation costs milliseconds for each host.
+    ``hostvars`` is Ansible's, over all hosts of the inventory; ``magic`` are variables that
+    templates may use beside the host's own. Only what holds a template is evaluated, since that
+    costs milliseconds for each host.
     """
     hosts = {}
     for name in hostvars:
@@ -66,30 +72,35 @@ def variables(hostvars: Any) -> dict[str, dict[str, Any]]:
             continue
         # Of names that are not ours only the name counts: one of them may be misspelt.
         read: dict[str, Any] = {str(key): None for key in given if key not in OURS}
-        keys = [key for key in (*OURS, *CONNECTION) if key in raw]
-        read.update({key: plain(raw[key]) for key in keys if not _needs_templating(raw[key])})
-        templates = [key for key in keys if key not in read]
-        evaluated = hostvars[name] if templates else {}
-        read.update({key: _evaluate(evaluated, key) for key in templates})
+        templar = Templar(loader=loader, variables={**raw, **magic})
+        for key in (*OURS, *CONNECTION):
+            if key in raw:
+                value = raw[key]
+                read[key] = _evaluate(templar, value) if _is_dynamic(value) else plain(value)
         hosts[str(name)] = read
     return hosts
 
 
-def _needs_templating(value: Any) -> bool:
+def _is_dynamic(value: Any) -> bool:
     """Whether ``value`` must go through Ansible's templating (a vaulted text must, too)."""
     if isinstance(value, str):
         return any(mark in value for mark in ("{{", "{%", "{#"))
     if isinstance(value, Mapping):
-        return any(_needs_templating(part) for pair in value.items() for part in pair)
+        return any(_is_dynamic(part) for pair in value.items() for part in pair)
     if isinstance(value, (list, tuple)):
-        return any(_needs_templating(item) for item in value)
+        return any(_is_dynamic(item) for item in value)
     return not (value is None or isinstance(value, (bool, int, float)))
 
 
-def _evaluate(content: Mapping[str, Any], key: str) -> Any:
+def _evaluate(templar: Templar, value: Any) -> Any:
+    """``value`` evaluated. Where that fails, its parts are, so that only what fails is missing."""
     try:
-        return plain(content[key])
+        return plain(templar.template(value))
     except AnsibleError as error:
+        if isinstance(value, Mapping):
+            return {plain(key): _evaluate(templar, item) for key, item in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [_evaluate(templar, item) for item in value]
         reason = printable(str(error).split("\n", 1)[0].strip(" ."), 300)
         return Unreadable(
             "could not be evaluated: %s" % reason,

@@ -13,6 +13,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.field_types import
     INVALID,
     Report,
     Text,
+    Unreadable,
     suggestion,
 )
 from ansible_collections.brownfield.mesh.plugins.module_utils.fields import (
@@ -29,14 +30,6 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.record_types impor
 
 KNOWN = tuple(field.name for field in VARIABLES)
 SSH_PORT = 22
-
-
-@dataclass(frozen=True)
-class Unreadable:
-    """Stands for a variable's value that could not be had, such as a template that failed."""
-
-    why: str
-    fix: str
 
 
 @dataclass(frozen=True)
@@ -123,11 +116,7 @@ def _misspelt(variable: Any, variables: Mapping[str, Any]) -> str:
 
 
 def _vantage(variables: Mapping[str, Any], report: Report) -> bool:
-    value = variables.get("mesh_vantage", False)
-    if isinstance(value, Unreadable):
-        report("mesh_vantage", value.why, value.fix)
-        return False
-    return VANTAGE.read(value, "mesh_vantage", report) is True
+    return VANTAGE.read(variables.get("mesh_vantage", False), "mesh_vantage", report) is True
 
 
 def _defaults(record: Record) -> dict[str, Any]:
@@ -152,11 +141,7 @@ def _values(
         if variable == "mesh":
             report("mesh", "is missing", "describe the mesh in group_vars/all.yml")
         return {}
-    value = variables[variable]
-    if isinstance(value, Unreadable):
-        report(variable, value.why, value.fix)
-        return {field.name: INVALID for field in record.fields}
-    return {**defaults, **record.values(value, variable, report)}
+    return {**defaults, **record.values(variables[variable], variable, report)}
 
 
 def _valid(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -169,10 +154,9 @@ def _address(
     if "address" in machine:
         return "" if machine["address"] is INVALID else str(machine["address"])
     host = variables.get("ansible_host", name)
-    if isinstance(host, Unreadable):
-        report("ansible_host", host.why, host.fix)
-        return ""
-    if isinstance(host, str) and (IPV4.fits(host) or IPV4.refuses(host)):
+    if isinstance(host, Unreadable) or (
+        isinstance(host, str) and (IPV4.fits(host) or IPV4.refuses(host))
+    ):
         address = Text(IPV4).read(host, "ansible_host", report)
         return "" if address is INVALID else str(address)
     report(
@@ -189,9 +173,6 @@ def _ssh_port(variables: Mapping[str, Any], machine: Mapping[str, Any], report: 
     port = variables.get("ansible_port")
     if port is None:
         return SSH_PORT
-    if isinstance(port, Unreadable):
-        report("ansible_port", port.why, port.fix)
-        return 0
     if isinstance(port, str) and port.isascii() and port.isdigit() and len(port) <= 5:
         port = int(port)  # Ansible takes both
     read_port = PORT.read(port, "ansible_port", report)

@@ -34,6 +34,14 @@ class _Invalid:
 INVALID: Any = _Invalid()
 
 
+@dataclass(frozen=True)
+class Unreadable:
+    """Stands for a value that could not be had, such as a template that failed."""
+
+    why: str
+    fix: str
+
+
 class FieldType(Protocol):
     """What every type of field can do."""
 
@@ -62,7 +70,9 @@ def suggestion(word: Any, known: Iterable[str], likeness: float = 0.7) -> str:
 
 def mistyped(value: Any, at: str, report: Report, fix: str) -> Any:
     """Report that ``value`` is of another type than the field; INVALID."""
-    if value is None:
+    if isinstance(value, Unreadable):
+        report(at, value.why, value.fix)
+    elif value is None:
         report(at, "has no value", "%s, or remove the line" % fix)
     elif is_template(value):
         report(
@@ -78,10 +88,11 @@ def mistyped(value: Any, at: str, report: Report, fix: str) -> Any:
 @dataclass(frozen=True)
 class Form:
     """How a text must look. ``pattern`` fits all of it (a subset of regular expressions that
-    Python and JSON Schema share), ``fix`` says it in words. ``objection`` may know a better reason
-    why a text is refused, also for a text that fits; ``correct`` may know what was meant."""
+    Python and JSON Schema share), ``what`` names it, ``fix`` says it in words. ``objection`` may
+    know a better reason why a text is refused, also one that fits; ``correct`` what was meant."""
 
     pattern: str
+    what: str
     fix: str
     limit: int = 253
     objection: Callable[[str], str] | None = None
@@ -111,7 +122,7 @@ class Text:
         objection = self.form.refuses(value)
         if not objection and self.form.fits(value):
             return str(value)
-        report(at, objection or "%s does not fit" % shown(value), self._fix(value))
+        report(at, objection or "%s is no %s" % (shown(value), self.form.what), self._fix(value))
         return INVALID
 
     def _fix(self, value: Any) -> str:

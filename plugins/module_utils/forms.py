@@ -75,38 +75,46 @@ def _bad_port_name(text: str) -> str:
     return ""
 
 
-LABEL = Form(
-    _LABEL,
-    "write a DNS-1123 label: at most 63 lower-case letters, digits and '-',"
-    " with a letter or digit at both ends",
-    63,
-    correct=_as_label,
+_LABEL_FIX = (
+    "write at most 63 lower-case letters, digits and '-', with a letter or digit at both ends"
 )
+
+LABEL = Form(_LABEL, "DNS-1123 label", _LABEL_FIX, 63, correct=_as_label)
 SERVICE_NAME = Form(
     "[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?",
-    "write a DNS-1123 label that begins with a letter: at most 63 lower-case letters, digits and"
-    " '-', with a letter or digit at the end",
+    "DNS-1123 label that begins with a letter",
+    _LABEL_FIX,
     63,
     correct=_as_label,
 )
 DNS_NAME = Form(
     _NAME,
-    "write a DNS-1123 name: lower-case letters, digits, '-' and '.'",
+    "DNS-1123 name",
+    "write DNS-1123 labels (lower-case letters, digits and '-') with '.' between them",
     correct=lambda text: text.lower().rstrip("."),
 )
-OPTIONAL_DNS_NAME = Form("(?:%s)?" % _NAME, DNS_NAME.fix)
+OPTIONAL_DNS_NAME = Form("(?:%s)?" % _NAME, DNS_NAME.what, DNS_NAME.fix)
 PORT_NAME = Form(
     "(?:%s)(?:-[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)?" % "|".join(PROTOCOLS),
-    "begin it with the protocol, as in tcp-postgres or http; Istio knows %s" % ", ".join(PROTOCOLS),
+    "port name that begins with a protocol",
+    "begin it with one of %s, as in tcp-postgres" % ", ".join(PROTOCOLS),
     63,
     objection=_bad_port_name,
-    correct=lambda text: "tcp-%s" % _as_label(text),
+    correct=lambda text: "" if _bad_port_name(text) else "tcp-%s" % _as_label(text),
 )
-IPV4 = Form(_IPV4, "write an IPv4 address, such as 10.20.0.4", 64, objection=_bad_address)
-OPTIONAL_IPV4 = Form("(?:%s)?" % _IPV4, IPV4.fix, 64, objection=_bad_address)
-HOST_OR_IPV4 = Form(_NAME, "write a DNS name or an IPv4 address", objection=_bad_address)
+IPV4 = Form(
+    _IPV4, "IPv4 address", "write an IPv4 address, such as 10.20.0.4", 64, objection=_bad_address
+)
+OPTIONAL_IPV4 = Form("(?:%s)?" % _IPV4, IPV4.what, IPV4.fix, 64, objection=_bad_address)
+HOST_OR_IPV4 = Form(
+    _NAME,
+    "DNS name or IPv4 address",
+    "write a DNS name or an IPv4 address",
+    objection=_bad_address,
+)
 CIDR = Form(
     r"%s/(?:[0-9]|[12][0-9]|3[0-2])" % _IPV4,
+    "IPv4 range",
     "write an IPv4 range, such as 10.0.0.0/8",
     64,
     objection=_bad_cidr,
@@ -114,47 +122,56 @@ CIDR = Form(
 )
 URL = Form(
     r"https?://[^\s/@?#]+(?:/[^\s?#]*)?",
-    "write an http:// or https:// address without user, password, '?' and '#'",
+    "http or https address",
+    "write http:// or https://, host and path, without user, password, '?' and '#'",
     2048,
     objection=_bad_url,
 )
 OPTIONAL_PROXY = Form(
     r"(?:https?://[^\s/@?#]+/?)?",
+    "address of a proxy",
     "write http://HOST:PORT, without user and password",
     2048,
     objection=_bad_url,
 )
-PATH = Form(r"[^\x00]*", "write a path", 4096)
-REQUIRED_PATH = Form(r"[^\x00]+", "write a path", 4096)
+PATH = Form(r"[^\x00]*", "path", "write a path", 4096)
+REQUIRED_PATH = Form(r"[^\x00]+", "path", "write a path", 4096)
 SHA256 = Form(
     "[0-9a-f]{64}",
+    "SHA-256 digest",
     "write the 64 hexadecimal digits (0-9, a-f) that sha256sum prints",
     256,
     correct=lambda text: text.lower().strip().split(":")[-1],
 )
 TRUST_DOMAIN = Form(
     r"[a-z0-9](?:[-a-z0-9_.]*[a-z0-9])?",
-    "write a SPIFFE trust domain: lower-case letters, digits, '-', '_' and '.'",
+    "SPIFFE trust domain",
+    "write lower-case letters, digits, '-', '_' and '.'",
     correct=lambda text: text.lower(),
 )
 OPTIONAL_QUALIFIED = Form(
     "(?:%s)?" % _QUALIFIED,
+    "label value",
     "write at most 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends",
     63,
 )
 LABEL_KEY = Form(
     "(?:%s/)?%s" % (_NAME, _QUALIFIED),
-    "write a label's key, such as tier or example.com/tier",
+    "label key",
+    "write a key of your own, such as tier or example.com/tier",
     317,
     objection=_bad_label_key,
 )
 ANNOTATION_KEY = Form(
-    "(?:%s/)?%s" % (_NAME, _QUALIFIED), "write a key, such as example.com/owner", 317
+    LABEL_KEY.pattern, "annotation key", "write a key, such as example.com/owner", 317
 )
-ANNOTATION_VALUE = Form(r"[^\x00]*", "write text of at most 65536 characters", 65536)
+ANNOTATION_VALUE = Form(r"[^\x00]*", "annotation", "write text without NUL characters", 65536)
 LOCALITY = Form(
     r"(?:[A-Za-z0-9][-A-Za-z0-9_.]*(?:/[A-Za-z0-9][-A-Za-z0-9_.]*){0,2})?",
+    "locality",
     "write REGION, REGION/ZONE or REGION/ZONE/SUBZONE",
 )
-HTTP_PATH = Form(r"/[!-~]*", "write a path that begins with '/', such as /healthz", 2048)
-CONTEXT = Form(r"[^\x00-\x1f]*", "write the name of a context of the kubeconfig")
+HTTP_PATH = Form(
+    r"/[!-~]*", "path of a URL", "write a path that begins with '/', such as /healthz", 2048
+)
+CONTEXT = Form(r"[^\x00-\x1f]*", "context", "write the name of a context of the kubeconfig")
