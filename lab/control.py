@@ -6,6 +6,7 @@ render. What differs, because there are no pods here, stands in ``ISTIOD_DIFFERS
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from lab.config import CHECKOUT, CONTROL, Lab, cache_dir
 from lab.kubernetes import Api, Object
 from lab.run import run, wait_for
 
+DEB = "istio-sidecar.deb"
 UNITS = Path(__file__).parent / "units"
 
 # Environment that the charts take from the pod, or that the plain Envoy needs; each its reason.
@@ -41,17 +43,18 @@ LEFT_OUT = {
 
 
 def rendered() -> list[Object]:
-    """What Istio's charts render with lab/istio.yaml, kept in the cache."""
+    """What Istio's charts render with lab/istio.yaml, kept in the cache (as JSON: read faster)."""
     binary = tools.go_tools("istio") / "istioctl"
     values = CHECKOUT / "lab" / "istio.yaml"
-    cached = cache_dir() / "manifests" / f"{binary.parent.name}-{tools.sha256(values)[:16]}.yaml"
+    cached = cache_dir() / "manifests" / f"{binary.parent.name}-{tools.sha256(values)[:16]}.json"
     if not cached.exists():
         text = run([str(binary), "manifest", "generate", "-f", str(values)])
+        objects = [item for item in yaml.load_all(text, yaml.CSafeLoader) if item]
         cached.parent.mkdir(parents=True, exist_ok=True)
-        cached.with_suffix(".partial").write_text(text)
+        cached.with_suffix(".partial").write_text(json.dumps(objects))
         cached.with_suffix(".partial").rename(cached)
-    with cached.open() as file:
-        return [item for item in yaml.load_all(file, yaml.CSafeLoader) if item]
+    loaded: list[Object] = json.loads(cached.read_text())
+    return loaded
 
 
 def istiod_process(objects: list[Object]) -> tuple[list[str], dict[str, str]]:
@@ -95,10 +98,17 @@ def start(lab: Lab) -> None:
         "/srv/bin/kube-apiserver": kubernetes / "kube-apiserver",
         "/srv/bin/kube-controller-manager": kubernetes / "kube-controller-manager",
     }
-    mirrored = {**tools.artifacts(), "istio-sidecar.deb": deb.package()}
-    binds |= {f"/srv/mirror/{name}": path for name, path in mirrored.items()}
+    mirror = {**tools.artifacts(), DEB: deb.package()}
+    (lab.dir / "mirror.json").write_text(json.dumps({n: str(path) for n, path in mirror.items()}))
+    binds |= {f"/srv/mirror/{name}": path for name, path in mirror.items()}
     machine.connect(lab, CONTROL)
     machine.boot(lab, CONTROL, binds)
+
+
+def mirrored(lab: Lab) -> dict[str, Path]:
+    """What this lab's mirror serves, since its start: name -> file of this host."""
+    served = json.loads((lab.dir / "mirror.json").read_text())
+    return {name: Path(path) for name, path in served.items()}
 
 
 def configure(lab: Lab) -> Api:

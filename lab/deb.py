@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -53,14 +54,9 @@ Description: Istio Sidecar
 """
 
 
-def version(module_version: str) -> str:
-    """A Debian version from a Go module's: it starts with a digit and has no dash.
-
-    >>> version("v0.0.0-20260827124520-eed52ebb66ad")
-    '0.0.0+20260827124520.eed52ebb66ad'
-    """
-    number, _, rest = module_version.removeprefix("v").partition("-")
-    return f"{number}+{rest.replace('-', '.')}" if rest else number
+def version(istio: str) -> str:
+    """The package's version from Istio's, by the rule of packaging.mk: no leading word, no dash."""
+    return re.sub(r"^[a-z]*-", "", istio).replace("-", "", 1)
 
 
 def package() -> Path:
@@ -68,10 +64,11 @@ def package() -> Path:
     module = tools.istio_module()
     files = layout(module, tools.artifacts())
     scripts = {"postinst": (module / "tools/packaging/postinst.sh").read_text()}
-    scripts["control"] = control(version(module.name.partition("@")[2]), ARCHITECTURE)
+    scripts["control"] = control(version(tools.istio_version()), ARCHITECTURE)
     scripts["conffiles"] = "".join(f"{name}\n" for name in CONFFILES)
-    digests = [f"{name} {tools.sha256(path)} {mode:o}" for name, (path, mode) in files.items()]
-    key = hashlib.sha256("\n".join([*digests, *scripts.values()]).encode()).hexdigest()[:16]
+    modes = [f"{name} {mode:o}" for name, (_, mode) in files.items()]
+    parts = [*modes, *scripts.values(), *tools.versions()]
+    key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
     target = cache_dir() / "deb" / f"istio-sidecar-{key}.deb"
     if target.exists():
         return target

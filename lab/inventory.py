@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import yaml
 
-from lab import deb, tools
+from lab import control, tools
 from lab.config import ARCHITECTURE, CHECKOUT, CONTROL, GATEWAY, Lab
 
 
-def hosts(lab: Lab, artifacts: list[dict[str, str]], package: dict[str, str]) -> dict[str, Any]:
+def hosts(lab: Lab, binaries: list[dict[str, str]], package: dict[str, str]) -> dict[str, Any]:
     """The content of hosts.yml."""
     groups: dict[str, Any] = {}
     for machine in lab.machines:
@@ -27,32 +29,30 @@ def hosts(lab: Lab, artifacts: list[dict[str, str]], package: dict[str, str]) ->
         "lab_kubeconfig": str(lab.kubeconfig),
         "lab_gateway_address": lab.address(GATEWAY),
         "lab_istiod_address": lab.address(CONTROL),
-        "lab_artifacts": artifacts,
+        "lab_artifacts": binaries,
         "lab_artifact_deb": package,
     }
     return {"all": {"vars": variables, "children": groups}}
 
 
-def write(lab: Lab) -> None:
-    """Write hosts.yml and put the checkout's group_vars beside it."""
-    mirror = f"http://{lab.address(CONTROL)}:8000"
-    artifacts = [
+def artifacts(lab: Lab, served: Mapping[str, Path]) -> list[dict[str, str]]:
+    """What the mirror serves, as the collection wants it: pinned, each for its architecture."""
+    return [
         {
-            "name": name,
+            "name": name.removesuffix(".deb"),
             "architecture": "any" if name.endswith(".json") else ARCHITECTURE,
-            "url": f"{mirror}/{name}",
+            "url": f"http://{lab.address(CONTROL)}:8000/{name}",
             "sha256": tools.sha256(path),
         }
-        for name, path in tools.artifacts().items()
+        for name, path in served.items()
     ]
-    package = {
-        "name": "istio-sidecar",
-        "architecture": ARCHITECTURE,
-        "url": f"{mirror}/istio-sidecar.deb",
-        "sha256": tools.sha256(deb.package()),
-    }
+
+
+def write(lab: Lab) -> None:
+    """Write hosts.yml and put the checkout's group_vars beside it."""
+    *binaries, package = artifacts(lab, control.mirrored(lab))
     lab.inventory.mkdir(parents=True, exist_ok=True)
-    text = yaml.safe_dump(hosts(lab, artifacts, package), sort_keys=False)
+    text = yaml.safe_dump(hosts(lab, binaries, package), sort_keys=False)
     (lab.inventory / "hosts.yml").write_text(text)
     group_vars = lab.inventory / "group_vars"
     shutil.rmtree(group_vars, ignore_errors=True)

