@@ -85,6 +85,10 @@ class Lab:
         """The name of the host's end of the machine's cable."""
         return f"bm-{self._tag}-{machine.number}"
 
+    def mac(self, machine: Machine) -> str:
+        """The machine's MAC address: the same after a reset, as neighbours remember it."""
+        return "02:" + ":".join(f"{byte:02x}" for byte in b"bm" + bytes(2) + bytes([machine.number]))
+
     def netns(self, machine: Machine) -> str:
         """The machine's network namespace, and its name on this host.
 

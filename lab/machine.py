@@ -143,7 +143,7 @@ def connect(lab: Lab, machine: Machine) -> None:
     netns, link = lab.netns(machine), lab.link(machine)
     commands = [
         f"netns add {netns}",
-        f"link add {link} type veth peer name eth0 netns {netns}",
+        f"link add {link} type veth peer name eth0 address {lab.mac(machine)} netns {netns}",
         f"link set {link} master {lab.bridge} up",
         f"-n {netns} link set lo up",
         f"-n {netns} address add {lab.address(machine)}/{lab.network.prefixlen} dev eth0",
