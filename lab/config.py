@@ -87,7 +87,7 @@ class Lab:
 
     def mac(self, machine: Machine) -> str:
         """The machine's MAC address: the same after a reset, as neighbours remember it."""
-        return "02:" + ":".join(f"{byte:02x}" for byte in b"bm" + bytes(2) + bytes([machine.number]))
+        return (b"\x02bm\0\0" + bytes([machine.number])).hex(":")
 
     def netns(self, machine: Machine) -> str:
         """The machine's network namespace, and its name on this host.
