@@ -30,7 +30,9 @@ DIGEST = "0123456789abcdef" * 4
 MESH: dict[str, Any] = {
     "proxy": {
         "package": "deb",
-        "artifacts": [{"name": "istio-sidecar", "sha256": DIGEST, "url": "https://m.example/i.deb"}],
+        "artifacts": [
+            {"name": "istio-sidecar", "sha256": DIGEST, "url": "https://m.example/i.deb"}
+        ],
     }
 }
 WORKLOAD: dict[str, Any] = {
@@ -147,7 +149,11 @@ def test_both_refuse(name: str) -> None:
 
 
 def test_schema_takes_templates_where_the_parser_wants_values() -> None:
-    for content in ("{{ x }}", {"ports": "{{ x }}"}, {"ports": [{"name": "tcp", "port": "{{ x }}"}]}):
+    for content in (
+        "{{ x }}",
+        {"ports": "{{ x }}"},
+        {"ports": [{"name": "tcp", "port": "{{ x }}"}]},
+    ):
         variables = sample("mesh_workload", content)
         assert not refused_by_schema(variables)
         assert refused_by_parser(variables)
