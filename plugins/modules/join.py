@@ -17,7 +17,7 @@ description:
     valid identity.
   - Capture goes on under a guard that takes it off again unless a fresh connection works with it.
 author:
-  - brownfield.mesh authors
+  - brownfield.mesh authors (!UNKNOWN)
 options:
   machine:
     description: The machine, as M(brownfield.mesh.plan) returns it.

@@ -14,7 +14,7 @@ description:
   - Switches capture off, stops the proxy, and removes the files, units, names, packages and the user that
     M(brownfield.mesh.join) brought. What was there before stays.
 author:
-  - brownfield.mesh authors
+  - brownfield.mesh authors (!UNKNOWN)
 attributes:
   check_mode:
     description: Reports what would go, and changes nothing.

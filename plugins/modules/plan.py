@@ -1,6 +1,7 @@
 #!/usr/bin/python
 # Copyright (c) 2026 the brownfield.mesh authors
 # SPDX-License-Identifier: Apache-2.0
+# GNU General Public License v3.0+ compatible (https://www.gnu.org/licenses/gpl-3.0.txt)
 # The work is done on the controller by the action plugin of the same name.
 from __future__ import annotations
 
