@@ -1,0 +1,62 @@
+# Copyright (c) 2026 the brownfield.mesh authors
+# SPDX-License-Identifier: Apache-2.0
+"""The plan is plain data from which every later step can take its values."""
+
+from __future__ import annotations
+
+import json
+
+from ansible_collections.brownfield.mesh.plugins.module_utils.cluster import ClusterFacts
+from ansible_collections.brownfield.mesh.plugins.module_utils.plan import build
+from ansible_collections.brownfield.mesh.plugins.module_utils.reachability import Case, cases
+from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
+    Machine,
+    Mesh,
+    Workload,
+    from_data,
+)
+from ansible_collections.brownfield.mesh.plugins.module_utils.validate import parse
+from hypothesis import given
+
+from tests.support.fleet import FACTS
+from tests.support.inventory import Hosts, inventories, lab
+
+
+@given(inventories())
+def test_everything_comes_back_from_the_plan(hosts: Hosts) -> None:
+    fleet = parse(hosts)
+    plan = json.loads(json.dumps(build(fleet, FACTS, 64)))
+    assert from_data(ClusterFacts, plan["cluster"]) == FACTS
+    assert from_data(Mesh, plan["mesh"]) == fleet.mesh
+    assert {name: from_data(Workload, item) for name, item in plan["workloads"].items()} == {
+        workload.key: workload for workload in fleet.workloads
+    }
+    for machine in fleet.machines:
+        item = plan["machines"][machine.name]
+        assert from_data(Machine, item["machine"]) == machine
+        assert from_data(Workload, item["workload"]) == fleet.workload_of(machine)
+        assert plan["modes"][machine.name]["mode"] == machine.mode
+    planned = [from_data(Case, item) for items in plan["cases"].values() for item in items]
+    assert tuple(planned) == cases(fleet)
+    assert all(source == item["source"] for source, i in plan["cases"].items() for item in i)
+
+
+def test_auto_is_decided_with_a_reason() -> None:
+    plan = build(parse(lab()), FACTS, 64)
+    assert plan["modes"]["shop-api-1"]["mode"] == "sidecar"
+    assert plan["modes"]["shop-api-1"]["reason"].startswith("auto: ")
+
+
+def test_the_digest_follows_the_inventory_only() -> None:
+    hosts = lab()
+    first = build(parse(hosts), FACTS, 64)["fleet_digest"]
+    assert first == build(parse(dict(reversed(hosts.items()))), FACTS, 8)["fleet_digest"]
+    hosts["payments-db-1"]["mesh_workload"]["weight"] = 1
+    assert first != build(parse(hosts), FACTS, 64)["fleet_digest"]
+
+
+def test_what_is_left_out_is_in_the_plan() -> None:
+    plan = build(parse(lab()), FACTS, 5)
+    assert {"source": "outsider-1", "what": "3 of 4 machines, because of the limit of 5 cases"} in (
+        plan["cases_left_out"]
+    )

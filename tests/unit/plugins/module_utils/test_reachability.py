@@ -1,0 +1,184 @@
+# Copyright (c) 2026 the brownfield.mesh authors
+# SPDX-License-Identifier: Apache-2.0
+"""The matrix says of every path what the allow-list says, and grows no faster than the fleet."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from ansible_collections.brownfield.mesh.plugins.module_utils.reachability import (
+    ADMIN_PORTS,
+    Case,
+    LeftOut,
+    cases,
+    matrix,
+)
+from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Fleet
+from ansible_collections.brownfield.mesh.plugins.module_utils.validate import parse
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.inventory import Hosts, inventories, lab, many
+
+GOLDEN = Path(__file__).parents[3] / "golden" / "reachability" / "lab.txt"
+
+
+def by_id(fleet: Fleet) -> dict[str, Case]:
+    return {case.id: case for case in cases(fleet)}
+
+
+def test_the_labs_matrix() -> None:
+    lines = [
+        "%-48s %-8s %-8s %s" % (case.id, case.protocol, case.expected, case.reason)
+        for case in cases(parse(lab()))
+    ]
+    assert "\n".join(line.rstrip() for line in lines) + "\n" == GOLDEN.read_text()
+
+
+def test_the_lab_has_what_was_promised() -> None:
+    found = cases(parse(lab()))
+    assert sum(case.expected == "refused" for case in found) >= 60
+    assert Counter(case.expected for case in found)["allowed"] == 3
+
+
+def test_a_name_leads_to_any_machine_and_an_address_to_one() -> None:
+    found = by_id(parse(lab()))
+    name = found["legacy-batch-1 -> payments-db:5432 by name"]
+    assert name.target == name.host == "payments-db.payments.svc.cluster.local"
+    assert (name.address, name.via, name.reason) == ("", "name", "rbac")
+    address = found["legacy-batch-1 -> payments-db-1:5432 by address"]
+    assert (address.target, address.address, address.host) == ("payments-db-1", "198.18.0.13", "")
+    assert (address.via, address.reason, address.protocol) == ("address", "tls", "postgres")
+
+
+def test_a_machine_behind_nat_is_tried_at_its_external_address() -> None:
+    hosts = lab()
+    hosts["payments-db-1"]["mesh_machine"] = {"external_address": "203.0.113.7"}
+    case = by_id(parse(hosts))["outsider-1 -> payments-db-1:5432 by address"]
+    assert case.address == "203.0.113.7"
+
+
+def test_what_the_user_opened_is_not_tried() -> None:
+    hosts = lab()
+    hosts["payments-db-1"]["mesh_machine"] = {"capture": {"exclude_inbound_ports": [15020]}}
+    ports = {case.port for case in cases(parse(hosts)) if case.target == "payments-db-1"}
+    assert ports == {5432, *ADMIN_PORTS} - {15020}
+
+
+@pytest.mark.parametrize(
+    ("machine", "what"),
+    [
+        ({"dns": "off"}, "names of the mesh, since dns is off"),
+        (
+            {"capture": {"exclude_outbound_ports": [5432]}},
+            "names of the mesh at ports that are excluded from capture",
+        ),
+        (
+            {"network": "cloud"},
+            "addresses in other networks, which are reached by gateways only",
+        ),
+    ],
+)
+def test_what_cannot_be_tried_is_said(machine: dict[str, object], what: str) -> None:
+    hosts = lab()
+    hosts["legacy-batch-1"]["mesh_machine"] = machine
+    found = matrix(parse(hosts))
+    assert LeftOut("legacy-batch-1", what) in found.left_out
+    via = "address" if "network" in machine else "name"
+    tried = {
+        case.port for case in found.cases if case.via == via and case.source == "legacy-batch-1"
+    }
+    assert not tried & {5432, *ADMIN_PORTS}
+
+
+def test_workloads_of_one_name_are_told_apart() -> None:
+    hosts = lab()
+    for host in ("shop-api-1", "shop-api-2"):
+        hosts[host]["mesh_workload"].update(name="payments-db", service_account="shop-api")
+    hosts["legacy-batch-1"]["mesh_workload"]["calls"] = []
+    ids = by_id(parse(hosts))
+    assert "legacy-batch-1 -> shop/payments-db:8080 by name" in ids
+    assert "legacy-batch-1 -> payments/payments-db:5432 by name" in ids
+
+
+def test_the_limit_keeps_what_is_allowed_and_says_the_rest() -> None:
+    found = matrix(parse(many(40, 2)), limit=16)
+    counts = Counter(case.source for case in found.cases)
+    assert set(counts.values()) == {16}
+    for source in counts:
+        mine = [case for case in found.cases if case.source == source]
+        assert [case.expected for case in mine].count("allowed") == 2
+        assert [item.what for item in found.left_out if item.source == source] == [
+            "38 of 39 other workloads, because of the limit of 16 cases"
+        ]
+
+
+def test_sources_try_different_targets_and_every_machine_is_tried() -> None:
+    fleet = parse(many(20, 5))
+    found = cases(fleet)
+    assert {case.target for case in found if case.via == "address"} == {
+        machine.name for machine in fleet.machines
+    }
+    targets = {
+        machine.name: frozenset(
+            case.target for case in found if case.source == machine.name and case.via == "address"
+        )
+        for machine in fleet.machines
+    }
+    assert len(set(targets.values())) > len(targets) / 2
+
+
+def test_the_matrix_grows_with_the_fleet() -> None:
+    small, large = (len(cases(parse(many(n, 2)))) for n in (30, 120))
+    assert large == 4 * small
+
+
+def test_the_same_fleet_gives_the_same_matrix_in_any_order() -> None:
+    hosts = lab()
+    assert matrix(parse(hosts)) == matrix(parse(dict(reversed(hosts.items()))))
+
+
+@given(inventories(), st.integers(1, 70))
+def test_the_matrix_says_what_the_allow_list_says(hosts: Hosts, limit: int) -> None:
+    fleet = parse(hosts)
+    found = matrix(fleet, limit)
+    assert len({case.id for case in found.cases}) == len(found.cases)
+    assert max(Counter(case.source for case in found.cases).values(), default=0) <= limit
+    machines = {machine.name: machine for machine in fleet.machines}
+    workloads = {workload.service_host: workload for workload in fleet.workloads}
+    for case in found.cases:
+        if case.via == "address":
+            target = machines[case.target]
+            assert (case.expected, case.reason) == ("refused", "tls")
+            assert case.source != case.target
+            assert case.address == target.mesh_address
+            assert case.port not in target.mesh.capture.exclude_inbound_ports
+            continue
+        callee = workloads[case.host]
+        caller = fleet.workload_of(machines[case.source])
+        allowed = callee.allows(caller, case.port)
+        assert case.port in {port.port for port in callee.ports}
+        assert case.expected == ("allowed" if allowed else "refused")
+        assert case.reason == ("" if allowed else "rbac")
+
+
+@given(inventories())
+def test_nothing_is_missing_that_is_not_said_to_be(hosts: Hosts) -> None:
+    fleet = parse(hosts)
+    fleet = replace(fleet, machines=tuple(replace(m, mesh=fleet.mesh) for m in fleet.machines))
+    found = matrix(fleet, 10_000)
+    if fleet.mesh.dns == "names":
+        assert found.left_out == ()
+        tried = {(case.source, case.host, case.port) for case in found.cases if case.host}
+        for source in fleet.machines:
+            for workload in fleet.workloads:
+                for port in workload.ports:
+                    own = workload.key == source.workload
+                    if not own or workload.allows(workload, port.port):
+                        assert (source.name, workload.service_host, port.port) in tried
+    for vantage in fleet.vantages:
+        tried_by = {c.target for c in found.cases if c.source == vantage.name}
+        assert tried_by == {machine.name for machine in fleet.machines}
