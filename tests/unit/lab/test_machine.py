@@ -6,10 +6,12 @@ import shlex
 import stat
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab import machine
+from lab import cgroup, config, machine
+from lab.config import Lab, Machine
 
 TEXT = st.text(st.characters(min_codepoint=32, exclude_characters="\x7f", codec="utf-8"))
 
@@ -35,3 +37,22 @@ def test_files_replace_links_and_have_their_mode(tmp_path: Path) -> None:
     assert outside.read_text() == "kept"
     assert (root / "etc/resolv.conf").read_text() == "new"
     assert stat.S_IMODE((root / "etc/resolv.conf").stat().st_mode) == 0o600
+
+
+def test_down_finds_every_trace_of_its_own_lab_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(config, "STATE", tmp_path / "state")
+    monkeypatch.setattr(machine, "NETNS", tmp_path / "netns")
+    monkeypatch.setattr(cgroup, "_mountpoint", lambda: tmp_path / "cgroup")
+    for trace in (
+        f"netns/{Lab('two').netns(Machine('only-a-namespace', 5))}",
+        f"netns/{Lab('two-b').netns(Machine('other', 5))}",
+        "state/two/machines/only-files",
+        "state/two-b/machines/other",
+        "cgroup/brownfield-lab/two/only-a-group",
+        "cgroup/brownfield-lab/two-b/other",
+    ):
+        (tmp_path / trace).mkdir(parents=True)
+    found = [item.name for item in machine.of_lab(Lab("two"))]
+    assert found == ["only-a-group", "only-a-namespace", "only-files"]
