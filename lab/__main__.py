@@ -8,7 +8,7 @@ import json
 import subprocess
 import sys
 
-from lab import deb, lifecycle, machine
+from lab import lifecycle, machine
 from lab.config import MAX_EXTRA, Lab, LabError, load
 
 
@@ -31,7 +31,7 @@ def parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=f"run a command in a machine, {what}")
         command.add_argument("machine")
         command.add_argument("argv", nargs=argparse.REMAINDER)
-    commands.add_parser("deb", help="build istio-sidecar.deb and print where it is")
+    commands.add_parser("build", help="build what labs are made of, without starting one")
     return top
 
 
@@ -54,8 +54,8 @@ def act(lab: Lab, options: argparse.Namespace) -> int:
             print(json.dumps(rows, indent=2))
         for row in rows if not options.json else ():
             print(f"{row['machine']:<16} {row['address']:<16} {row['image']:<10} {row['state']}")
-    elif options.command == "deb":
-        print(deb.package())
+    elif options.command == "build":
+        lifecycle.build()
     else:
         argv = options.argv[1:] if options.argv[:1] == ["--"] else options.argv
         if options.command == "ssh":

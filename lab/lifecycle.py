@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import time
@@ -11,18 +10,25 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from lab import cgroup, control, deb, gateway, image, inventory, machine, network, pki, tools
-from lab.config import CONTROL, GATEWAY, STATE, Lab, LabError, Machine, save
-from lab.run import say, step
+from lab.config import CONTROL, GATEWAY, STATE, Lab, LabError, Machine, cache_dir, save
+from lab.run import locked, say, step
+
+
+def build() -> None:
+    """Build what labs are made of, where the cache lacks it. Raises LabError."""
+    busy = "another command builds what labs are made of"
+    with locked(cache_dir() / "lock", busy, 3600):
+        for name in image.IMAGES:
+            image.path(name)
+        tools.go_tools("kubernetes")
+        control.rendered()
+        deb.package()
 
 
 def up(lab: Lab) -> None:
     """Start what is not running. Builds what is missing from the cache first. Raises LabError."""
     start = time.monotonic()
-    for name in {m.image for m in (CONTROL, *lab.machines)}:
-        image.path(name)
-    tools.go_tools("istio")
-    tools.go_tools("kubernetes")
-    deb.package()
+    build()
     with _alone(lab), ThreadPoolExecutor() as pool:
         save(lab)
         pki.make(lab)
@@ -130,25 +136,11 @@ def _alone(lab: Lab) -> Iterator[None]:
     """Hold the lab's lock, so that two commands do not work on one lab. Raises LabError."""
     if os.geteuid() != 0:
         raise LabError("the lab needs root: it makes machines, networks and mounts")
-    STATE.mkdir(exist_ok=True)
     path = STATE / f"{lab.name}.lock"
-    end = time.monotonic() + 120
-    while True:
-        with path.open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() > end:
-                    raise LabError(f"another command works on lab {lab.name!r}") from None
-                time.sleep(0.2)
-                continue
-            # Whoever had the lock before may have taken the file away.
-            if not (path.exists() and path.stat().st_ino == os.fstat(file.fileno()).st_ino):
-                continue
-            try:
-                yield
-            finally:
-                path.unlink()
-                if not any(STATE.iterdir()):
-                    STATE.rmdir()
-            return
+    with locked(path, f"another command works on lab {lab.name!r}", 120):
+        try:
+            yield
+        finally:
+            path.unlink()
+            if not any(STATE.iterdir()):
+                STATE.rmdir()

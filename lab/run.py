@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from lab.config import LabError
 
@@ -79,3 +82,37 @@ def wait_for(
         if time.monotonic() > end:
             raise LabError(f"{what}: not after {seconds:.0f} s\n{diagnose()}".rstrip())
         time.sleep(0.1)
+
+
+@contextmanager
+def locked(path: Path, busy: str, seconds: float) -> Iterator[None]:
+    """Hold a lock file; it ends with the process. Raises LabError(busy) after ``seconds``.
+
+    Whoever holds the lock may take the file away.
+    """
+    end = time.monotonic() + seconds
+    told = False
+    while True:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = path.open("w")
+        except FileNotFoundError:  # just taken away
+            continue
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > end:
+                    raise LabError(busy) from None
+                if not told:
+                    say(f"  {busy}; waiting")
+                told = True
+                time.sleep(0.2)
+                continue
+            try:
+                still_there = os.path.samestat(path.stat(), os.fstat(file.fileno()))
+            except FileNotFoundError:
+                continue
+            if still_there:
+                yield
+                return
