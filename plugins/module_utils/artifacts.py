@@ -1,6 +1,6 @@
 # Copyright (c) 2026 the brownfield.mesh authors
 # SPDX-License-Identifier: Apache-2.0
-"""Pinned artefacts: fetched or pushed, verified, installed. Nothing unverified is ever installed."""
+"""Pinned artefacts: fetched or pushed, verified, installed. Nothing is installed unverified."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import shutil
 import tempfile
 import urllib.error
 import urllib.request
-from typing import Any, Dict, List, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ansible_collections.brownfield.mesh.plugins.module_utils.desired import (
     Change,
@@ -40,7 +41,7 @@ def architecture() -> str:
     return ARCHITECTURES.get(platform.machine(), platform.machine())
 
 
-def chosen(artifacts: Sequence[Artifact], arch: str) -> List[Artifact]:
+def chosen(artifacts: Sequence[Artifact], arch: str) -> list[Artifact]:
     """The artefacts for this architecture. Raises MachineError naming what is missing."""
     fitting = [a for a in artifacts if a.architecture in (arch, "any")]
     missing = {a.name for a in artifacts} - {a.name for a in fitting}
@@ -57,7 +58,7 @@ def place(name: str) -> str:
     return os.path.join(BINARY_FOLDER, "bin" if not name.endswith(".json") else "", name)
 
 
-def missing(host: Host, package: str, artifacts: Sequence[Artifact]) -> List[Artifact]:
+def missing(host: Host, package: str, artifacts: Sequence[Artifact]) -> list[Artifact]:
     """Those that are not installed as their digest says.
 
     What was installed is recorded with size and modification time, so that nothing-to-do does not
@@ -122,7 +123,7 @@ def change(
     )
 
 
-def uninstall(host: Host) -> List[Change]:
+def uninstall(host: Host) -> list[Change]:
     """Take away what ``install`` brought."""
     changes = []
     record = _record(host)
@@ -141,9 +142,11 @@ def uninstall(host: Host) -> List[Change]:
 
 def _run(host: Host, command: Sequence[str]) -> None:
     host.run(command)
+    # dpkg takes a folder that became empty along, even one that was there before.
+    os.makedirs(host.path("/usr/local/bin"), mode=0o755, exist_ok=True)
 
 
-def _record(host: Host) -> Dict[str, Any]:
+def _record(host: Host) -> dict[str, Any]:
     try:
         record = json.loads(host.read(RECORD) or "{}")
     except ValueError:  # half a file cannot be; anything else is verified anew
@@ -151,7 +154,7 @@ def _record(host: Host) -> Dict[str, Any]:
     return record if isinstance(record, dict) else {}
 
 
-def _entry(host: Host, package: str, artifact: Artifact) -> Dict[str, Any]:
+def _entry(host: Host, package: str, artifact: Artifact) -> dict[str, Any]:
     """What the record says when the artefact is in place; empty when it is not."""
     path = place(artifact.name) if package == "binaries" else "/usr/local/bin/pilot-agent"
     try:

@@ -16,8 +16,9 @@ import shutil
 import stat
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Callable, Optional
 
 MARK = "# brownfield.mesh"
 
@@ -81,10 +82,10 @@ class DesiredState:
     """What a machine looks like below its proxy: names, users, folders and files."""
 
     user: User
-    directories: Tuple[Directory, ...]
-    files: Tuple[File, ...]
-    links: Tuple[Link, ...]
-    hosts: Tuple[HostsLine, ...]
+    directories: tuple[Directory, ...]
+    files: tuple[File, ...]
+    links: tuple[Link, ...]
+    hosts: tuple[HostsLine, ...]
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ class Change:
     act: Callable[[], None]
 
 
-def diff_of(changes: Sequence[Change]) -> List[Dict[str, str]]:
+def diff_of(changes: Sequence[Change]) -> list[dict[str, str]]:
     """The changes as Ansible's ``--diff`` shows them."""
     return [
         {
@@ -116,7 +117,7 @@ class Host:
     def __init__(
         self,
         root: str = "/",
-        runner: Optional[Callable[[Sequence[str]], Tuple[int, str, str]]] = None,
+        runner: Optional[Callable[[Sequence[str]], tuple[int, str, str]]] = None,
     ) -> None:
         """``runner`` returns exit code, standard output and standard error."""
         self.root = root
@@ -186,7 +187,7 @@ class Host:
             line.split(":", 1)[0] == name for line in (self.read("/etc/passwd") or "").splitlines()
         )
 
-    def rights(self, path: str) -> Optional[Tuple[int, int, int]]:
+    def rights(self, path: str) -> Optional[tuple[int, int, int]]:
         """Mode, user and group numbers of a path that is no link, or None."""
         try:
             status = os.lstat(self.path(path))
@@ -197,7 +198,7 @@ class Host:
         return stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid
 
 
-def compare(host: Host, state: DesiredState) -> List[Change]:
+def compare(host: Host, state: DesiredState) -> list[Change]:
     """What differs, in the order in which it must be made so."""
     changes = _user(host, state.user)
     for directory in state.directories:
@@ -209,20 +210,29 @@ def compare(host: Host, state: DesiredState) -> List[Change]:
     return changes + hosts(host, state.hosts)
 
 
-def _user(host: Host, user: User) -> List[Change]:
+def _user(host: Host, user: User) -> list[Change]:
     if host.has_user(user.name):
         return []
 
     def act() -> None:
         host.run(
-            ["useradd", "--system", "--user-group", "--no-create-home", "--home-dir", user.home]
-            + ["--shell", "/usr/sbin/nologin", user.name]
+            [
+                "useradd",
+                "--system",
+                "--user-group",
+                "--no-create-home",
+                "--home-dir",
+                user.home,
+                "--shell",
+                "/usr/sbin/nologin",
+                user.name,
+            ]
         )
 
     return [Change("user " + user.name, "", user.name + "\n", act)]
 
 
-def _directory(host: Host, directory: Directory) -> List[Change]:
+def _directory(host: Host, directory: Directory) -> list[Change]:
     rights = host.rights(directory.path)
     if rights is not None and _same_rights(host, rights, directory):
         return []
@@ -238,7 +248,7 @@ def _directory(host: Host, directory: Directory) -> List[Change]:
     ]
 
 
-def compare_file(host: Host, file: File) -> List[Change]:
+def compare_file(host: Host, file: File) -> list[Change]:
     """Bring a file in place."""
     rights = host.rights(file.path)
     content = host.read(file.path) if rights is not None else None
@@ -253,7 +263,7 @@ def compare_file(host: Host, file: File) -> List[Change]:
     return [Change(file.path, before, after, lambda: host.write(file))]
 
 
-def compare_link(host: Host, link: Link) -> List[Change]:
+def compare_link(host: Host, link: Link) -> list[Change]:
     """Bring a symbolic link in place."""
     path = host.path(link.path)
     before = os.readlink(path) if os.path.islink(path) else ""
@@ -270,7 +280,7 @@ def compare_link(host: Host, link: Link) -> List[Change]:
     return [Change(link.path, before and before + "\n", link.target + "\n", act)]
 
 
-def hosts(host: Host, lines: Sequence[HostsLine]) -> List[Change]:
+def hosts(host: Host, lines: Sequence[HostsLine]) -> list[Change]:
     """Bring our lines into /etc/hosts, and none of ours beyond them."""
     before = host.read("/etc/hosts") or ""
     kept = [line for line in before.splitlines() if not line.endswith(MARK)]
@@ -282,22 +292,22 @@ def hosts(host: Host, lines: Sequence[HostsLine]) -> List[Change]:
     return [Change("/etc/hosts", before, after, lambda: host.write(new))]
 
 
-def _same_rights(host: Host, rights: Tuple[int, int, int], wanted: "File | Directory") -> bool:
+def _same_rights(host: Host, rights: tuple[int, int, int], wanted: File | Directory) -> bool:
     try:
         return rights == (wanted.mode, host.uid(wanted.owner), host.gid(wanted.group))
     except KeyError:  # the user is yet to be made
         return False
 
 
-def _show(rights: Optional[Tuple[int, int, int]]) -> str:
+def _show(rights: Optional[tuple[int, int, int]]) -> str:
     return "mode %04o, owner %d:%d\n" % rights if rights else ""
 
 
-def _wanted(wanted: "File | Directory") -> str:
+def _wanted(wanted: File | Directory) -> str:
     return "mode %04o, owner %s:%s" % (wanted.mode, wanted.owner, wanted.group)
 
 
-def _subprocess(argv: Sequence[str]) -> Tuple[int, str, str]:
+def _subprocess(argv: Sequence[str]) -> tuple[int, str, str]:
     try:
         done = subprocess.run(list(argv), capture_output=True, text=True, check=False, timeout=120)
     except FileNotFoundError:

@@ -34,9 +34,7 @@ _REFUSALS: Mapping[tuple[str, bool], frozenset[str]] = {
     ("tls", False): _HUNG_UP,
     ("closed", True): frozenset(["refused", "http_503_refused"]),
     ("closed", False): frozenset(["refused"]),
-    ("no_route", True): frozenset(
-        ["dns_failure", "unreachable", "http_404_no_route", "http_502_no_route"]
-    ),
+    ("no_route", True): frozenset(["dns_failure", "unreachable", "http_502_no_route"]),
     ("no_route", False): frozenset(["dns_failure", "unreachable"]),
 }
 

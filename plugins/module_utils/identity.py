@@ -8,7 +8,7 @@ import calendar
 import ssl
 import time
 from dataclasses import dataclass
-from typing import Any, Dict, Optional
+from typing import Any, Optional
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ def read(path: str) -> Optional[Identity]:
     """The identity in the first certificate of a PEM file, or None when there is none to read."""
     try:
         # The only X.509 parser in the standard library; the ssl module's own tests rely on it.
-        decoded: Dict[str, Any] = ssl._ssl._test_decode_cert(path)  # type: ignore[attr-defined]
+        decoded: dict[str, Any] = ssl._ssl._test_decode_cert(path)  # type: ignore[attr-defined]
     except (OSError, ssl.SSLError, ValueError):
         return None
     names = [value for kind, value in decoded.get("subjectAltName", ()) if kind == "URI"]

@@ -155,8 +155,9 @@ def _http(case: Case, connection: socket.socket) -> Probed:
 
 
 def classify_http(case_id: str, status: int, headers: Mapping[str, str], body: str) -> Probed:
-    """What an HTTP answer says. Envoy's own answers are told by their bodies (and by the missing
-    ``x-envoy-upstream-service-time``, which it adds when something upstream has answered)."""
+    """What an HTTP answer says. Envoy's own answers are told by their bodies; the 502 of Istio's
+    REGISTRY_ONLY by having none, and no ``x-envoy-upstream-service-time`` (which Envoy adds when
+    something upstream has answered)."""
     how = "http_%d" % status
     if status == 403 and body.strip() == "RBAC: access denied":
         return Probed(case_id, "refused", how + "_rbac")
@@ -167,8 +168,7 @@ def classify_http(case_id: str, status: int, headers: Mapping[str, str], body: s
             return Probed(case_id, "refused", how + "_refused")
         if reason in ("connection termination", "remote reset") or "reset" in cause.lower():
             return Probed(case_id, "refused", how + "_reset")
-    silent = not body and "x-envoy-upstream-service-time" not in headers
-    if status in (404, 502) and silent and headers.get("server", "").endswith("envoy"):
+    if status == 502 and not body and "x-envoy-upstream-service-time" not in headers:
         return Probed(case_id, "refused", how + "_no_route")
     if status in (502, 503, 504):
         return Probed(case_id, "error", how, body.strip()[:120])

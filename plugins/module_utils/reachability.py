@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
+    RESERVED_PORTS,
     Fleet,
     Machine,
     Port,
@@ -26,9 +27,13 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
 
 T = TypeVar("T")
 
-# What Envoy and the agent serve for their own purposes: administration, merged metrics, health,
-# Envoy's metrics (istio.io, "Ports used by Istio"). Nobody but the machine itself may see them.
-ADMIN_PORTS = (15000, 15020, 15021, 15090)
+# What machines try of each other besides the workload's ports: administration and the agent's
+# metrics (istio.io, "Ports used by Istio"). The agent's other ports are tried from vantages only:
+# Envoy listens at them on every address, so that a call from a machine would end at its own proxy.
+ADMIN_PORTS = (15000, 15020)
+
+# What vantages try: all of these. 15008 is not captured, and closed where no tunnel is used.
+AGENT_PORTS = tuple(port for port in RESERVED_PORTS if port != 15008)
 
 DEFAULT_LIMIT = 64
 
@@ -86,8 +91,8 @@ def matrix(fleet: Fleet, limit: int = DEFAULT_LIMIT) -> Matrix:
 
     By name, from machines: every port of every other workload, allowed or refused by its policy
     as the allow-list says. By address, from machines and vantages: every port of the target and
-    its administration ports, which must be refused because they take mutual TLS only (a proxy
-    passes what it has no service for as it is, so this is plaintext from machines too).
+    of its agent, which must be refused because they take mutual TLS only (a proxy passes what it
+    has no service for as it is, so this is plaintext from machines too).
     """
     derivation = _Derivation(fleet)
     trials = [derivation.of_machine(machine, limit) for machine in fleet.machines]
@@ -174,7 +179,10 @@ class _Derivation:
         """Everything that a machine serves, machine by machine."""
         trial = _Trial(source.name, limit)
         machines = self._fleet.machines
-        groups = (self._plaintext(source.name, target) for target in _ring(machines, source.name))
+        groups = (
+            self._plaintext(source.name, target, AGENT_PORTS)
+            for target in _ring(machines, source.name)
+        )
         trial.take(groups, len(machines), "machines")
         return trial
 
@@ -207,13 +215,13 @@ class _Derivation:
         if target.mesh.network != source.mesh.network:
             trial.left_out.add("addresses in other networks, which are reached by gateways only")
             return []
-        return self._plaintext(source.name, target)
+        return self._plaintext(source.name, target, ADMIN_PORTS)
 
-    def _plaintext(self, source: str, target: Machine) -> list[Case]:
+    def _plaintext(self, source: str, target: Machine, agent_ports: Sequence[int]) -> list[Case]:
         """Plaintext to each port of ``target`` that its proxy guards."""
         passed_by = target.mesh.capture.exclude_inbound_ports
         guarded = [(p.port, _protocol(p)) for p in self._workloads[target.workload].ports]
-        guarded += [(port, "http") for port in ADMIN_PORTS if port not in passed_by]
+        guarded += [(port, "http") for port in agent_ports if port not in passed_by]
         return [
             Case(
                 id="%s -> %s:%d by address" % (source, target.name, port),

@@ -13,7 +13,7 @@ import dataclasses
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Optional, Tuple, Type, TypeVar
+from typing import Any, Optional, TypeVar
 
 T = TypeVar("T")
 
@@ -67,13 +67,13 @@ class Artifact:
 class Proxy:
     """How pilot-agent and Envoy come to the machine.
 
-    ``package`` is ``binaries`` (artifacts ``pilot-agent``, ``envoy``, ``envoy_bootstrap_tmpl.json``),
+    ``package`` is ``binaries`` (``pilot-agent``, ``envoy``, ``envoy_bootstrap_tmpl.json``),
     ``deb`` or ``rpm`` (one artifact ``istio-sidecar`` per architecture). ``https_proxy`` serves
     the machine's downloads only.
     """
 
     package: str = "binaries"
-    artifacts: Tuple[Artifact, ...] = ()
+    artifacts: tuple[Artifact, ...] = ()
     https_proxy: str = ""
 
 
@@ -82,9 +82,9 @@ class Capture:
     """Which traffic goes through the proxy. ``method``: auto, nftables or iptables."""
 
     method: str = "auto"
-    exclude_inbound_ports: Tuple[int, ...] = ()
-    exclude_outbound_ports: Tuple[int, ...] = ()
-    exclude_outbound_cidrs: Tuple[str, ...] = ()
+    exclude_inbound_ports: tuple[int, ...] = ()
+    exclude_outbound_ports: tuple[int, ...] = ()
+    exclude_outbound_cidrs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ class AllowRule:
 
     namespace: str
     service_account: str
-    ports: Tuple[int, ...] = ()
+    ports: tuple[int, ...] = ()
 
     def principal(self, trust_domain: str) -> str:
         """The caller as AuthorizationPolicy writes it (SPIFFE ID without its scheme)."""
@@ -162,10 +162,10 @@ class Workload:
     namespace: str
     service_account: str
     mode: str = "auto"
-    ports: Tuple[Port, ...] = ()
+    ports: tuple[Port, ...] = ()
     health: Optional[HealthProbe] = None
-    callers: Tuple[AllowRule, ...] = ()
-    calls: Tuple[Call, ...] = ()
+    callers: tuple[AllowRule, ...] = ()
+    calls: tuple[Call, ...] = ()
     when_proxy_is_down: str = "refuse"  # refuse | bypass
     labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
     annotations: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -231,9 +231,9 @@ class Fleet:
     """Everything the inventory describes. Tuples are sorted by key or name."""
 
     mesh: Mesh
-    workloads: Tuple[Workload, ...]
-    machines: Tuple[Machine, ...]
-    vantages: Tuple[Vantage, ...] = ()
+    workloads: tuple[Workload, ...]
+    machines: tuple[Machine, ...]
+    vantages: tuple[Vantage, ...] = ()
 
     def workload_of(self, machine: Machine) -> Workload:
         """The workload that ``machine`` runs. Raises KeyError when there is none."""
@@ -242,7 +242,7 @@ class Fleet:
                 return workload
         raise KeyError(machine.workload)
 
-    def machines_of(self, workload: Workload) -> Tuple[Machine, ...]:
+    def machines_of(self, workload: Workload) -> tuple[Machine, ...]:
         """The machines that run ``workload``."""
         return tuple(m for m in self.machines if m.workload == workload.key)
 
@@ -260,7 +260,7 @@ def to_data(value: Any) -> Any:
     return value
 
 
-def from_data(kind: Type[T], data: Mapping[str, Any]) -> T:
+def from_data(kind: type[T], data: Mapping[str, Any]) -> T:
     """The ``kind`` that ``to_data`` turned into ``data``. For data of our own making only."""
     hints = typing.get_type_hints(kind)
     return kind(**{name: _load(hints[name], value) for name, value in data.items()})

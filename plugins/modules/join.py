@@ -11,10 +11,10 @@ module: join
 short_description: Join a machine to the mesh through Istio's agent
 version_added: 0.1.0
 description:
-  - Installs pilot-agent and Envoy, writes the agent's files and units, obtains the machine's identity, waits until the
-    proxy is ready, and sends the machine's traffic through it.
-  - One remote call when there is nothing to do, at most three otherwise. A token is requested only when the machine has no
-    valid identity.
+  - Installs pilot-agent and Envoy, writes the agent's files and units, obtains the machine's
+    identity, waits until the proxy is ready, and sends the machine's traffic through it.
+  - One remote call when there is nothing to do, at most three otherwise. A token is requested only
+    when the machine has no valid identity.
   - Capture goes on under a guard that takes it off again unless a fresh connection works with it.
 author:
   - brownfield.mesh authors (!UNKNOWN)

@@ -20,9 +20,8 @@ _REASONS = {
 }
 _WAYS = {
     "http_403_rbac": "403",
-    "http_503_reset": "hung up on",
-    "http_503_refused": "connection refused",
-    "http_404_no_route": "404, no route",
+    "http_503_reset": "503, hung up",
+    "http_503_refused": "503, refused",
     "http_502_no_route": "502, no route",
     "reset": "reset",
     "closed": "closed",

@@ -15,7 +15,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import yaml
-
 from ansible_collections.brownfield.mesh.plugins.module_utils import artifacts
 from ansible_collections.brownfield.mesh.plugins.module_utils.cluster import (
     ClusterFacts,
@@ -31,6 +30,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.desired import (
     User,
 )
 from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar.state import (
+    CAPTURE_UNIT,
     CONFIG,
     PROXY_UNIT,
     STATE,
@@ -38,7 +38,6 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar.state impo
     UNITS,
     UPSTREAM_UNIT,
     USER,
-    CAPTURE_UNIT,
     SidecarState,
 )
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
@@ -69,7 +68,9 @@ def render(machine: Machine, workload: Workload, cluster: ClusterFacts) -> Sidec
     }
     proxy_config = mesh_config(machine, workload, cluster, places["envoy"])
     files = {
-        "cluster.env": environment_file(agent_environment(machine, workload, cluster, proxy_config)),
+        "cluster.env": environment_file(
+            agent_environment(machine, workload, cluster, proxy_config)
+        ),
         "mesh.yaml": yaml.safe_dump({"defaultConfig": proxy_config}, sort_keys=True),
         "root-cert.pem": cluster.root_certificate,
     }
@@ -93,7 +94,9 @@ def render(machine: Machine, workload: Workload, cluster: ClusterFacts) -> Sidec
             links=(
                 Link("%s/var/run/secrets/tokens/istio-token" % STATE, TOKEN),
                 Link("%s/%s" % (UNITS, UPSTREAM_UNIT), "/dev/null"),
-                Link("%s/multi-user.target.wants/%s" % (UNITS, PROXY_UNIT), UNITS + "/" + PROXY_UNIT),
+                Link(
+                    "%s/multi-user.target.wants/%s" % (UNITS, PROXY_UNIT), UNITS + "/" + PROXY_UNIT
+                ),
             ),
             hosts=(HostsLine(cluster.istiod_address, cluster.istiod_host),),
         ),

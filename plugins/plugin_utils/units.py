@@ -90,9 +90,7 @@ def proxy(places: Mapping[str, str], domain: str, digest: str, bypass: bool) -> 
         ("SystemCallErrorNumber", "EPERM"),
         *COMMON,
     ]
-    return unit(
-        {"Unit": start, "Service": service, "Install": [("WantedBy", "multi-user.target")]}
-    )
+    return unit({"Unit": start, "Service": service, "Install": [("WantedBy", "multi-user.target")]})
 
 
 def capture(agent: str, bypass: bool) -> str:
@@ -124,6 +122,4 @@ def capture(agent: str, bypass: bool) -> str:
         ("SystemCallErrorNumber", "EPERM"),
         *COMMON,
     ]
-    return unit(
-        {"Unit": start, "Service": service, "Install": [("WantedBy", "multi-user.target")]}
-    )
+    return unit({"Unit": start, "Service": service, "Install": [("WantedBy", "multi-user.target")]})

@@ -7,8 +7,6 @@ The rules themselves are Istio's (``pilot-agent istio-iptables``), run by ``mesh
 
 from __future__ import annotations
 
-
-
 from ansible_collections.brownfield.mesh.plugins.module_utils.desired import (
     File,
     Host,
@@ -83,9 +81,17 @@ def switch_on(host: Host) -> None:
     _disarm(host)
     _keep_connections(host)
     host.run(
-        ["systemd-run", "--quiet", "--collect", "--unit=" + GUARD]
-        + ["--on-active=%d" % GUARD_SECONDS, "--timer-property=AccuracySec=1s"]
-        + ["systemctl", "stop", CAPTURE_UNIT]
+        [
+            "systemd-run",
+            "--quiet",
+            "--collect",
+            "--unit=" + GUARD,
+            "--on-active=%d" % GUARD_SECONDS,
+            "--timer-property=AccuracySec=1s",
+            "systemctl",
+            "stop",
+            CAPTURE_UNIT,
+        ]
     )
     host.run(["systemctl", "restart", CAPTURE_UNIT])
 

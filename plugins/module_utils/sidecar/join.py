@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Join a machine: ask, supply, apply.
 
-Order: preflight, files, artefacts, proxy start, proxy ready, guard, capture; confirm comes in a call
-of its own over a fresh connection. Each step reads, decides, acts.
+Order: preflight, files, artefacts, proxy start, proxy ready, guard, capture; confirm comes in a
+call of its own over a fresh connection. Each step reads, decides, acts.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ import socket
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Mapping
+from typing import Any
 
 from ansible_collections.brownfield.mesh.plugins.module_utils import artifacts, desired, identity
 from ansible_collections.brownfield.mesh.plugins.module_utils.desired import (
@@ -48,7 +49,7 @@ class Supply:
     pushed: Mapping[str, str] = field(default_factory=dict)
 
 
-def join(host: Host, state: SidecarState, supply: Supply, check: bool) -> Dict[str, Any]:
+def join(host: Host, state: SidecarState, supply: Supply, check: bool) -> dict[str, Any]:
     """Compare and, unless something is needed from the controller or ``check``, apply.
 
     Returns what Ansible reports: changed, diff, needs, confirm, and the machine's facts. Raises
@@ -74,7 +75,7 @@ def join(host: Host, state: SidecarState, supply: Supply, check: bool) -> Dict[s
     shown = changes + _shown(restart, captures)
     needs = [] if has_identity or supply.token else ["token"]
     needs += ["artifact " + a.name for a in lacking if a.path and a.name not in pushed]
-    result: Dict[str, Any] = {
+    result: dict[str, Any] = {
         "changed": bool(shown),
         "diff": desired.diff_of(shown),
         "needs": needs,
@@ -97,13 +98,13 @@ def join(host: Host, state: SidecarState, supply: Supply, check: bool) -> Dict[s
     return {**result, **facts(host, state)}
 
 
-def confirm(host: Host, state: SidecarState) -> Dict[str, Any]:
+def confirm(host: Host, state: SidecarState) -> dict[str, Any]:
     """Keep capture: the connection that brought this call works with it."""
     capture.confirm(host)
     return {"changed": True, "needs": [], "confirm": False, **facts(host, state)}
 
 
-def facts(host: Host, state: SidecarState) -> Dict[str, Any]:
+def facts(host: Host, state: SidecarState) -> dict[str, Any]:
     """What the machine is now: identity, versions, capture. No secret among it."""
     found = identity.read(host.path(CERTIFICATE))
     kind = capture.rules(host)
@@ -128,7 +129,9 @@ def _has_identity(host: Host, state: SidecarState) -> bool:
 
 def _running_digest(host: Host) -> str:
     """The digest that the running proxy was started with, or '' when none runs."""
-    shown = host.run(["systemctl", "show", "--property=MainPID", "--value", PROXY_UNIT], check=False)
+    shown = host.run(
+        ["systemctl", "show", "--property=MainPID", "--value", PROXY_UNIT], check=False
+    )
     pid = shown.strip() or "0"
     environment = host.read("/proc/%s/environ" % pid) if pid != "0" else None
     for entry in (environment or "").split("\0"):
@@ -137,7 +140,7 @@ def _running_digest(host: Host) -> str:
     return ""
 
 
-def _shown(restart: bool, captures: bool) -> List[Change]:
+def _shown(restart: bool, captures: bool) -> list[Change]:
     shown = []
     if restart:
         shown.append(Change(PROXY_UNIT, "", "started with these files\n", _nothing))

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Dict, List
+from typing import Any
 
 from ansible_collections.brownfield.mesh.plugins.module_utils import artifacts, desired
 from ansible_collections.brownfield.mesh.plugins.module_utils.desired import Change, Host
@@ -38,13 +38,13 @@ PATHS = (
 PACKAGE_LEFTOVERS = ("/etc/istio", "/etc/certs", "/var/lib/istio", "/var/log/istio")
 
 
-def leave(host: Host, check: bool) -> Dict[str, Any]:
+def leave(host: Host, check: bool) -> dict[str, Any]:
     """Compare and, unless ``check``, take away. Works on a half-joined machine too.
 
     Returns changed and diff. Raises MachineError.
     """
     ours = os.path.isdir(host.path(CONFIG))
-    changes: List[Change] = []
+    changes: list[Change] = []
     if capture.rules(host) and os.path.exists(host.path("%s/%s" % (UNITS, CAPTURE_UNIT))):
         changes.append(Change("capture", "on\n", "", lambda: capture.switch_off(host)))
     if host.succeeds(["systemctl", "is-active", "--quiet", PROXY_UNIT]):

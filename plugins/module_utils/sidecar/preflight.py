@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import socket
-from typing import List, Set
 
 from ansible_collections.brownfield.mesh.plugins.module_utils.desired import Host
 from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar.state import (
@@ -21,7 +20,7 @@ DISK_BYTES = 500 << 20
 LISTEN = "0A"  # the state in /proc/net/tcp
 
 
-def preflight(host: Host, state: SidecarState) -> List[str]:
+def preflight(host: Host, state: SidecarState) -> list[str]:
     """Problems in words: what is wrong and what to write or do instead."""
     problems = []
     if not os.path.isdir(host.path("/run/systemd/system")):
@@ -34,8 +33,8 @@ def preflight(host: Host, state: SidecarState) -> List[str]:
     ssh_port = _ssh_port()
     if ssh_port and ssh_port != state.ssh_port:
         problems.append(
-            "SSH comes in on port %d but mesh_machine.ssh_port is %d; set it to %d, or capture would"
-            " lock you out" % (ssh_port, state.ssh_port, ssh_port)
+            "SSH comes in on port %d but mesh_machine.ssh_port is %d; set it to %d, or capture"
+            " would lock you out" % (ssh_port, state.ssh_port, ssh_port)
         )
     ours = host.succeeds(["systemctl", "is-active", "--quiet", PROXY_UNIT])
     taken = set() if ours else listening(host) & set(RESERVED_PORTS)
@@ -49,7 +48,7 @@ def preflight(host: Host, state: SidecarState) -> List[str]:
     return problems
 
 
-def listening(host: Host) -> Set[int]:
+def listening(host: Host) -> set[int]:
     """The TCP ports on which something listens (proc(5), /proc/net/tcp)."""
     ports = set()
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):

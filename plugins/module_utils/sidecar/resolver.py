@@ -5,15 +5,14 @@
 With a plain resolv.conf, capture sends the questions to Istio's agent and nothing is needed here.
 With systemd-resolved, programs may ask it without any packet that could be captured (nss-resolve),
 and it asks no server for names that end in ``.local`` unless told so (systemd-resolved.service(8)).
-So it is told to ask the agent for the mesh's names, its questions to other servers are captured too,
-and the agent, whose own questions would come back to it through the stub, is shown the servers
-behind.
+So it is told to ask the agent for the mesh's names, its questions to other servers are captured
+too, and the agent, whose own questions would come back to it through the stub, is shown the
+servers behind.
 """
 
 from __future__ import annotations
 
 import os
-from typing import List
 
 from ansible_collections.brownfield.mesh.plugins.module_utils.desired import (
     Change,
@@ -39,7 +38,7 @@ FILES = (
 )
 
 
-def changes(host: Host, dns: str) -> List[Change]:
+def changes(host: Host, dns: str) -> list[Change]:
     """Bring the two files in place where names are wanted and systemd-resolved is the resolver."""
     if dns != "names" or not is_resolved(host):
         return removals(host)
@@ -49,7 +48,7 @@ def changes(host: Host, dns: str) -> List[Change]:
     return found
 
 
-def removals(host: Host) -> List[Change]:
+def removals(host: Host) -> list[Change]:
     """Take our files away, with the folder that would be empty then."""
     return [
         Change(file.path, file.content, "", lambda path=file.path: _remove(host, path))  # type: ignore[misc]

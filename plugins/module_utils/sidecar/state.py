@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Tuple
 
 from ansible_collections.brownfield.mesh.plugins.module_utils.desired import DesiredState
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Artifact
@@ -38,7 +37,7 @@ class SidecarState:
 
     files: DesiredState
     package: str
-    artifacts: Tuple[Artifact, ...]
+    artifacts: tuple[Artifact, ...]
     https_proxy: str
     spiffe_id: str
     address: str
