@@ -11,7 +11,7 @@ module: leave
 short_description: Take a machine out of the mesh without a trace
 version_added: 0.1.0
 description:
-  - Switches capture off, stops the proxy, and removes the files, units, names, packages and the user
+  - Switches capture off, stops the proxy, removes the files, units, names, packages and the user
     that M(brownfield.mesh.join) brought. What was there before stays.
 author:
   - brownfield.mesh authors (!UNKNOWN)
