@@ -93,7 +93,7 @@ molecule: lab-up ## Molecule scenarios on the lab; one of them: make molecule-jo
 
 # Molecule remembers in a temporary folder what it has created: a run begins without that memory.
 molecule-%:
-	@molecule reset --scenario-name $* 2>/dev/null
+	@molecule reset --scenario-name $* >/dev/null 2>&1
 	@molecule test --scenario-name $* --destroy never --no-report --no-command-borders
 
 ##@ More

@@ -97,3 +97,12 @@ def test_a_wrong_import_is_found(room: str, level: str, statement: str) -> None:
 @pytest.mark.parametrize("path", sorted((CHECKOUT / "lab").rglob("*.py")), ids=lambda p: p.name)
 def test_the_lab_knows_nothing_of_the_collection(path: Path) -> None:
     assert [name for name in imports(path.read_text()) if name.startswith(HOME)] == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted(p for room in ("module_utils", "modules") for p in (PLUGINS / room).rglob("*.py")),
+    ids=lambda p: str(p.relative_to(PLUGINS)),
+)
+def test_what_travels_to_a_machine_is_python_3_9(path: Path) -> None:
+    ast.parse(path.read_text(), feature_version=(3, 9))
