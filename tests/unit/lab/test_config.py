@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,13 @@ def test_machines_have_addresses_of_their_own_within_the_range() -> None:
 def test_interface_names_fit_the_kernel(name: str) -> None:
     lab = Lab(name, extra=config.MAX_EXTRA)
     assert all(len(lab.link(machine)) <= 15 for machine in everything(lab))
+
+
+def test_hardware_addresses_are_local_unicast_and_one_per_machine() -> None:
+    lab = Lab(extra=config.MAX_EXTRA)
+    addresses = [lab.mac(machine) for machine in everything(lab)]
+    assert len(set(addresses)) == len(addresses)
+    assert all(re.fullmatch(r"02(:[0-9a-f]{2}){5}", address) for address in addresses)
 
 
 @given(st.lists(NAMES, min_size=2, max_size=2, unique=True))
