@@ -148,14 +148,14 @@ def judge_traffic(
     return [_judge(case, probed.get(case.id), around, counted, alive) for case in cases]
 
 
-def _counted(fitting: Sequence[Case], around: Surroundings) -> dict[str, bool | None]:
-    """For each case with a counter: whether the target's proxies counted at least as many as were
-    tried on them. None when their counters are not known.
+def _counted(fitting: Sequence[Case], around: Surroundings) -> dict[str, tuple[int, int] | None]:
+    """For each case with a counter: how many the target's proxies counted, and how many were tried
+    on them. None when their counters are not known.
 
     A target may stand for several machines. All cases that can only have ended on a subset of
     these must be covered by what these machines counted together.
     """
-    result: dict[str, bool | None] = {}
+    result: dict[str, tuple[int, int] | None] = {}
     for case in fitting:
         name, machines = counter_of(case), frozenset(around.machines.get(case.target, ()))
         if not name:
@@ -171,7 +171,7 @@ def _counted(fitting: Sequence[Case], around: Surroundings) -> dict[str, bool | 
             and around.machines.get(other.target)
             and machines.issuperset(around.machines[other.target])
         )
-        result[case.id] = sum(counters.get(name, 0) for counters in rises) >= tried
+        result[case.id] = (sum(counters.get(name, 0) for counters in rises), tried)
     return result
 
 
@@ -179,7 +179,7 @@ def _judge(
     case: Case,
     probed: Probed | None,
     around: Surroundings,
-    counted: Mapping[str, bool | None],
+    counted: Mapping[str, tuple[int, int] | None],
     alive: set[tuple[str, int]],
 ) -> Check:
     where = "%s:%d" % (case.host or case.address or case.target, case.port)
@@ -204,9 +204,9 @@ def _judge(
     seen = describe(probed)
     if not fits(case, probed):
         return verdict(False, seen, _advice(case, probed))
-    count = counted.get(case.id, True)
+    count = counted.get(case.id, (0, 0))
     if case.expected == "allowed":
-        if count is False:
+        if count is not None and count[0] < count[1]:
             return verdict(
                 False,
                 seen + ", but not counted by the target's proxy",
@@ -221,12 +221,13 @@ def _judge(
             "Somebody hung up, and whether it was the target's proxy cannot be told. See the checks"
             " of %s first, then run verify again." % case.target,
         )
-    if count is False:
+    if count is not None and count[0] < count[1]:
         return verdict(
             False,
-            "inconclusive: %s, but %s did not rise at %s" % (seen, counter_of(case), case.target),
-            "Something else than the target's proxy refused. Look for a firewall, a dead proxy or a"
-            " wrong address on the way to %s." % where,
+            "inconclusive: %s, but %s counted %d of %d (%s)"
+            % (seen, case.target, *count, counter_of(case)),
+            "Something else than the target's proxy refused this or another case. Look for a"
+            " firewall, a dead proxy or a wrong address on the way to %s." % where,
         )
     machines = around.machines.get(case.target, ())
     serving = [(name, case.port) for name in machines if (name, case.port) in around.served]

@@ -30,7 +30,7 @@ ADMIN = Case("admin", "out", "db-1", "", "10.0.0.9", 15020, "http", "address", "
 WAYS = [
     "closed", "reset", "refused", "timeout", "dns_failure", "unreachable", "failure", "open",
     "answered", "not_http", "http_200", "http_403", "http_403_rbac", "http_503", "http_503_reset",
-    "http_503_refused", "http_404_no_route", "http_502_no_route", "postgres_tls",
+    "http_503_refused", "http_502_no_route", "postgres_tls",
 ]  # fmt: skip
 
 
