@@ -120,7 +120,7 @@ class _Trial:
             self.cases += group[:room]
             if len(group) > room:
                 self.left_out.add(
-                    "%d of %d %s, because of the limit of %d cases"
+                    "cases of %d of %d %s, because of the limit of %d"
                     % (total - number, total, what, self.limit)
                 )
                 return

@@ -89,7 +89,7 @@ cases_left_out:
   type: list
   elements: dict
   sample:
-    - {source: outsider-1, what: "988 of 1000 machines, because of the limit of 64 cases"}
+    - {source: outsider-1, what: "cases of 994 of 1000 machines, because of the limit of 64"}
 fleet_digest:
   description: SHA-256 of everything that the inventory describes. The same for the same inventory.
   returned: success
