@@ -77,7 +77,7 @@ class Surroundings:
     ``machines`` maps a case's target to the machines that may answer for it. ``rises`` says by how
     much each machine's counters rose while the cases ran; a machine whose proxy was not seen
     before and after, or restarted in between, is missing. ``served`` are the (machine, port) pairs
-    of the workloads, ``alive`` those that were seen healthy or listening.
+    of the workloads, ``alive`` those on which something listened all along.
     """
 
     machines: Mapping[str, tuple[str, ...]]
@@ -210,8 +210,9 @@ def _judge(
             return verdict(
                 False,
                 seen + ", but not counted by the target's proxy",
-                "The answer did not come through the target's proxy and its policy: see that the"
-                " capture of both machines is on and that the name resolves to the mesh's address.",
+                "The target's proxy did not decide about it: see that the namespace has its"
+                " AuthorizationPolicies, that capture is on at both ends, and that the name"
+                " resolves to an address of the mesh.",
             )
         return verdict(True, seen)
     if count is None:
@@ -276,8 +277,8 @@ def _advice(case: Case, probed: Probed) -> str:
         )
     if probed.how in _HUNG_UP or probed.how == "http_503_reset":
         return (
-            "The target's proxy hung up: see its policy, and that caller and target trust the"
-            " same root."
+            "The target hung up: see that the service on port %d runs, then that its policy allows"
+            " the caller, then that both ends trust the same root." % case.port
         )
     return (
         "See that the service listens on port %d of %s and that the network lets %s reach it."

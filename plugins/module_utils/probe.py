@@ -16,6 +16,7 @@ import socket
 import struct
 import threading
 import time
+import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Callable
@@ -23,6 +24,7 @@ from typing import Callable
 from ansible_collections.brownfield.mesh.plugins.module_utils.evidence import Probed, fits
 from ansible_collections.brownfield.mesh.plugins.module_utils.reachability import Case
 
+CLUSTERS_URL = "http://127.0.0.1:15000/clusters"
 USER_AGENT = "brownfield.mesh-probe"
 WORKERS = 8  # cases under way at a time: a probe is no load test
 PAUSE = 0.5  # seconds between two attempts of one case
@@ -88,6 +90,31 @@ def _settled(case: Case, timeout: float, until: float, attempt: Attempt) -> Prob
 
 def try_case(case: Case, timeout: float) -> Probed:
     """One attempt. Never raises for what the network does."""
+    seen = _try_case(case, timeout)
+    if case.via == "name" and seen.how in ("reset", "closed") and not _has_endpoint(case):
+        # The proxy of this machine hung up itself: that says nothing of the target's policy.
+        return Probed(case.id, "error", "failure", "this machine's proxy knows no healthy endpoint")
+    return seen
+
+
+def _has_endpoint(case: Case) -> bool:
+    """Whether the proxy of this machine has somewhere healthy to go for the case's name and port.
+
+    From Envoy's list of clusters; true when there is no such list to ask.
+    """
+    start = "outbound|%d||%s::" % (case.port, case.host)
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(CLUSTERS_URL, timeout=2) as answer:
+            lines = answer.read().decode("utf-8", "replace").splitlines()
+    except OSError:
+        return True
+    return any(
+        line.startswith(start) and line.endswith("::health_flags::healthy") for line in lines
+    )
+
+
+def _try_case(case: Case, timeout: float) -> Probed:
     try:
         with _connect(case, timeout) as connection:
             if case.protocol == "http":

@@ -32,7 +32,6 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.registration import Registration
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.registration_checks import (
     check_registration,
-    registrations_of,
 )
 
 
@@ -65,7 +64,7 @@ def document(
     }
     planned = [from_data(Case, item) for items in plan["cases"].values() for item in items]
     present = set(hosts)
-    around = _surroundings(machines, seen, registrations)
+    around = _surroundings(machines, seen)
     cases = [case for case in planned if _can_be_judged(case, around, seen, present)]
     probed = {
         item["id"]: from_data(Probed, item)
@@ -175,12 +174,11 @@ def _reached(name: str, one: Seen, joined: bool, tries: bool) -> list[Check]:
 def _surroundings(
     machines: Mapping[str, tuple[Machine, Workload]],
     seen: Mapping[str, Seen],
-    registrations: Sequence[Registration],
 ) -> Surroundings:
     targets: dict[str, tuple[str, ...]] = {}
     rises: dict[str, Counters] = {}
     served, alive = set(), set()
-    for name, (machine, workload) in machines.items():
+    for name, (_machine, workload) in machines.items():
         targets[name] = (name,)
         targets[workload.service_host] = (*targets.get(workload.service_host, ()), name)
         one = seen.get(name, Seen({}, {}, {}))
@@ -188,10 +186,9 @@ def _surroundings(
         if rose is not None:
             rises[name] = rose
         served |= {(name, port.port) for port in workload.ports}
-        alive |= {(name, port) for port in one.after.get("listening", [])}
-        for item in registrations_of(machine, workload, registrations):
-            if workload.health and item.healthy:
-                alive.add((name, workload.health.port))
+        # Not the registration's health: it lags behind by the probe's periods.
+        listened = set(one.before.get("listening", [])) & set(one.after.get("listening", []))
+        alive |= {(name, port) for port in listened}
     return Surroundings(targets, rises, frozenset(served), frozenset(alive))
 
 

@@ -70,6 +70,11 @@ class _Page:
             self.lines.append("    " + self.paint(line(headings), "dim"))
         self.lines += ["  %s %s" % (self.mark(good), line(row)) for good, row in rows]
 
+    def failure(self, text: str) -> None:
+        first, *rest = textwrap.wrap(text, WIDTH - 6, break_on_hyphens=False)
+        self.lines.append("  %s %s" % (self.mark(False), self.paint(first, "title")))
+        self.lines += ["      " + line for line in rest]
+
     def field(self, name: str, text: str) -> None:
         indent = " " * 14
         self.lines += textwrap.wrap(
@@ -123,7 +128,7 @@ def _machines(page: _Page, evidence: Mapping[str, Any]) -> None:
                 ),
             )
         )
-    page.table(rows, "machine", "address", "mode", "identity", "lives for")
+    page.table(rows, "machine", "address", "mode", "identity", "lives")
 
 
 def _allowed(page: _Page, evidence: Mapping[str, Any]) -> None:
@@ -175,11 +180,20 @@ def _failed(page: _Page, evidence: Mapping[str, Any]) -> None:
     if not failed:
         return
     page.title("WHAT FAILED")
+    groups: dict[str, list[Mapping[str, Any]]] = {}
     for item in failed:
-        page.lines.append("  %s %s" % (page.mark(False), page.paint(item["id"], "title")))
-        page.field("expected", item["expected"])
-        page.field("seen", item["seen"])
-        page.field("do", item["advice"])
+        groups.setdefault(item["advice"] if item["kind"] == "traffic" else item["id"], []).append(
+            item
+        )
+    for group in groups.values():
+        if len(group) == 1:
+            page.failure(group[0]["id"])
+            page.field("expected", group[0]["expected"])
+            page.field("seen", group[0]["seen"])
+        else:  # many calls that failed alike: one line each, the advice once
+            for item in group:
+                page.failure("%s: %s" % (item["id"], item["seen"]))
+        page.field("do", group[0]["advice"])
 
 
 def _foot(page: _Page, evidence: Mapping[str, Any]) -> None:
@@ -210,17 +224,17 @@ def _foot(page: _Page, evidence: Mapping[str, Any]) -> None:
 
 
 def duration(seconds: int) -> str:
-    """``seconds`` in its two largest units, e.g. ``23 h 59 min``; ``ended`` when none are left."""
+    """``seconds`` in its two largest units, e.g. ``23h 59m``; ``ended`` when none are left."""
     if seconds <= 0:
         return "ended"
     minutes, hours = seconds // 60, seconds // 3600
     if minutes < 1:
-        return "%d s" % seconds
+        return "%ds" % seconds
     if hours < 1:
-        return "%d min" % minutes
+        return "%dm" % minutes
     if hours < 48:
-        return "%d h %d min" % (hours, minutes % 60)
-    return "%d d %d h" % (hours // 24, hours % 24)
+        return "%dh %dm" % (hours, minutes % 60)
+    return "%dd %dh" % (hours // 24, hours % 24)
 
 
 def _clip(text: str, width: int) -> str:

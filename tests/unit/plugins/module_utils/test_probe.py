@@ -212,3 +212,19 @@ def test_an_attempt_that_hangs_does_not_hang_the_run() -> None:
 
 def test_no_cases() -> None:
     assert probe([]) == []
+
+
+def test_a_reset_by_the_own_proxy_says_nothing_of_the_target(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    case = Case(
+        "x", "a", "t", "db.ns.svc.cluster.local", "", 5432, "tcp", "name", "refused", "rbac"
+    )
+    clusters = tmp_path / "clusters"
+    monkeypatch.setattr(probe, "CLUSTERS_URL", clusters.as_uri())
+    monkeypatch.setattr(probe, "_try_case", lambda case, _: Probed(case.id, "refused", "reset"))
+    line = "outbound|5432||db.ns.svc.cluster.local::192.0.2.1:5432::health_flags::"
+    clusters.write_text(line + "/failed_eds_health\n")
+    assert probe.try_case(case, 1.0).outcome == "error"
+    clusters.write_text(line + "healthy\n")
+    assert probe.try_case(case, 1.0).how == "reset"

@@ -120,13 +120,19 @@ def test_a_case_that_the_probe_forgot_is_a_failed_check() -> None:
     assert document["failed"] == ["a", "b"]
 
 
-def test_a_dead_service_does_not_look_secure() -> None:
-    """Nothing listens, nothing is healthy, and the caller is refused all the same."""
-    everything = changed("db-1", after={**seen()["db-1"].after, "listening": []})
+@pytest.mark.parametrize("look", ["before", "after"])
+def test_a_dead_service_does_not_look_secure(look: str) -> None:
+    """Nothing listens, and the caller is refused all the same; the registration lags behind."""
+    one = getattr(seen()["db-1"], look)
+    everything = changed("db-1", **{look: {**one, "listening": []}})
     everything["batch-1"].probed["results"][0].update(outcome="refused", how="closed")
-    dead = [replace(item, healthy=False) for item in registrations()]
-    document = evidence(seen=everything, registrations=dead)
-    assert document["failed"] == ["db-1/registration/health", "a", "b", "c"]
+    document = evidence(seen=everything)
+    assert document["failed"] == ["a", "b", "c"]
+
+
+def test_an_unhealthy_application_is_a_failed_check() -> None:
+    sick = [replace(item, healthy=False) for item in registrations()]
+    assert evidence(registrations=sick)["failed"] == ["db-1/registration/health"]
 
 
 def test_a_missing_registration_is_a_failed_check() -> None:

@@ -55,6 +55,16 @@ def test_every_failed_check_is_named_with_its_advice() -> None:
         assert " ".join(item["advice"].split()) in text
 
 
+def test_calls_that_failed_alike_share_their_advice() -> None:
+    everything = seen()
+    for result in everything["outsider-1"].probed["results"]:
+        result.update(outcome="error", how="timeout")
+    text = summary(evidence(seen=everything))
+    assert "✗ c: error (timeout)" in text
+    assert "✗ d: error (timeout)" in text
+    assert text.count("nothing is proven") == 1
+
+
 def test_long_names_give_way() -> None:
     document = evidence()
     document["machines"][0]["name"] = "machine-" * 20
@@ -72,11 +82,11 @@ def test_nothing_at_all() -> None:
     [
         (-1, "ended"),
         (0, "ended"),
-        (59, "59 s"),
-        (60, "1 min"),
-        (3600, "1 h 0 min"),
-        (86399, "23 h 59 min"),
-        (90 * 86400, "90 d 0 h"),
+        (59, "59s"),
+        (60, "1m"),
+        (3600, "1h 0m"),
+        (86399, "23h 59m"),
+        (90 * 86400, "90d 0h"),
     ],
 )
 def test_duration(seconds: int, text: str) -> None:
