@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from ansible_collections.brownfield.mesh.plugins.module_utils import probe as probe_module
@@ -221,10 +222,12 @@ def test_a_reset_by_the_own_proxy_says_nothing_of_the_target(
         "x", "a", "t", "db.ns.svc.cluster.local", "", 5432, "tcp", "name", "refused", "rbac"
     )
     clusters = tmp_path / "clusters"
-    monkeypatch.setattr(probe, "CLUSTERS_URL", clusters.as_uri())
-    monkeypatch.setattr(probe, "_try_case", lambda case, _: Probed(case.id, "refused", "reset"))
+    monkeypatch.setattr(probe_module, "CLUSTERS_URL", clusters.as_uri())
+    monkeypatch.setattr(
+        probe_module, "_try_case", lambda case, _: Probed(case.id, "refused", "reset")
+    )
     line = "outbound|5432||db.ns.svc.cluster.local::192.0.2.1:5432::health_flags::"
     clusters.write_text(line + "/failed_eds_health\n")
-    assert probe.try_case(case, 1.0).outcome == "error"
+    assert try_case(case, 1.0).outcome == "error"
     clusters.write_text(line + "healthy\n")
-    assert probe.try_case(case, 1.0).how == "reset"
+    assert try_case(case, 1.0).how == "reset"
