@@ -39,8 +39,8 @@ demo: bootstrap ## Lab up, join its machines, prove it by traffic, show the resu
 	@echo "Tear down:     make lab-down"
 
 .PHONY: test
-test: bootstrap ## Every gate: lint, types, unit, sanity, Molecule scenarios on the lab
-	@scripts/stages --all lint types unit sanity molecule
+test: bootstrap ## Every gate: lint, types, unit, sanity, integration, Molecule scenarios on the lab
+	@scripts/stages --all lint types unit sanity integration molecule
 
 ##@ The lab
 
@@ -86,6 +86,10 @@ unit: ## Unit tests, on Python 3.11 and on the newest interpreter of this machin
 .PHONY: sanity
 sanity: ## ansible-test sanity
 	@scripts/sanity
+
+.PHONY: integration
+integration: ## The cluster side on a real API server, started for these tests
+	@pytest tests/integration
 
 .PHONY: molecule
 molecule: lab-up ## Molecule scenarios on the lab; one of them: make molecule-join

@@ -50,3 +50,12 @@ def test_scripts_stop_at_errors_and_can_be_run() -> None:
         assert script.stat().st_mode & stat.S_IXUSR, script
         assert re.search(r"^set -[e]?uo pipefail$", script.read_text(), re.M), script
         subprocess.run(["bash", "-n", script], check=True)
+
+
+def test_an_execution_environment_gets_what_the_controller_needs() -> None:
+    requirements = (CHECKOUT / "meta" / "requirements.txt").read_text().split()
+    project = (CHECKOUT / "pyproject.toml").read_text()
+    block = re.search(r"^dependencies = \[(.*?)^\]", project, re.M | re.S)
+    assert block
+    needed = set(re.findall(r'"([^";]+)"', block.group(1)))
+    assert set(requirements) == {name for name in needed if not name.startswith("ansible-core")}
