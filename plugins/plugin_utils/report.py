@@ -200,19 +200,15 @@ def _foot(page: _Page, evidence: Mapping[str, Any]) -> None:
     counts = evidence["counts"]
     checks, cases = counts["checks"], counts["cases"]
     refused, allowed = cases["refused"], cases["allowed"]
-    page.lines += [
-        "",
-        "  %s %d of %d checks passed: %d of %d allowed paths work, %d of %d forbidden are shut."
-        % (
-            page.mark(evidence["passed"]),
-            checks["total"] - checks["failed"],
-            checks["total"],
+    text = "%d of %d checks passed" % (checks["total"] - checks["failed"], checks["total"])
+    if cases["judged"]:
+        text += ": %d of %d allowed paths work, %d of %d forbidden are shut" % (
             allowed["passed"],
             allowed["expected"],
             refused["passed"],
             refused["expected"],
-        ),
-    ]
+        )
+    page.lines += ["", "  %s %s." % (page.mark(evidence["passed"]), text)]
     if cases["open"]:
         text = "OPEN, but forbidden: %d. See above." % cases["open"]
         page.lines.append("    " + page.paint(text, "bad"))
