@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import stat
 import subprocess
+import tomllib
 from pathlib import Path
 
 import yaml
@@ -54,8 +55,6 @@ def test_scripts_stop_at_errors_and_can_be_run() -> None:
 
 def test_an_execution_environment_gets_what_the_controller_needs() -> None:
     requirements = (CHECKOUT / "meta" / "requirements.txt").read_text().split()
-    project = (CHECKOUT / "pyproject.toml").read_text()
-    block = re.search(r"^dependencies = \[(.*?)^\]", project, re.M | re.S)
-    assert block
-    needed = set(re.findall(r'"([^";]+)"', block.group(1)))
-    assert set(requirements) == {name for name in needed if not name.startswith("ansible-core")}
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
+    needed = [name for name in project["dependencies"] if not name.startswith("ansible-core")]
+    assert requirements == needed
