@@ -35,7 +35,7 @@ demo: bootstrap ## Lab up, join its machines, prove it by traffic, show the resu
 	@scripts/stages lab-up onboard verify
 	@echo
 	@echo "Look further:  make lab-status; the evidence as JSON: $(EVIDENCE)"
-	@echo "               python -m lab exec legacy-batch-1 -- curl -s http://shop-api.shop.svc.cluster.local:8080/"
+	@echo "               .venv/bin/python -m lab exec legacy-batch-1 -- curl -s http://shop-api.shop.svc.cluster.local:8080/"
 	@echo "Tear down:     make lab-down"
 
 .PHONY: test
