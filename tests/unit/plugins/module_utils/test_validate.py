@@ -183,6 +183,9 @@ ARTIFACTS = lab()[DB]["mesh"]["proxy"]["artifacts"]
         ({"artifacts": [*ARTIFACTS[1:], artifact(architecture="arm64")]}, "", ""),
         ({"artifacts": [*ARTIFACTS[1:2], artifact(architecture="arm64")]}, "mesh.proxy.artifacts",
          "lacks envoy_bootstrap_tmpl.json for arm64"),
+        ({"artifacts": [
+            artifact(architecture="arm64"), {**ARTIFACTS[1], "architecture": "amd64"}, ARTIFACTS[2],
+         ]}, "mesh.proxy.artifacts", "lacks pilot-agent for amd64"),
         ({"artifacts": [*ARTIFACTS, artifact()]}, "mesh.proxy.artifacts[3].name",
          "repeats 'pilot-agent' 'any'"),
         ({"artifacts": [artifact(sha256="sha256:ABC")]}, "mesh.proxy.artifacts[0].sha256",
