@@ -9,10 +9,12 @@ supply and apply, confirm over a fresh connection.
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
+from ansible_collections.brownfield.mesh.plugins.module_utils import artifacts
 from ansible_collections.brownfield.mesh.plugins.module_utils.cluster import ClusterFacts
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
     Machine,
@@ -53,9 +55,13 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         check = self._task.check_mode
         if result.get("needs") and not result.get("failed") and not check:
             needs, calls = result["needs"], 2
-            arguments.update(self._supply(needs, machine, workload))
-            result = self._call(arguments, task_vars)
-            self._remove_tmp_path(self._connection._shell.tmpdir)
+            # The token travels in the connection's stream: no module file holds it on a disk.
+            self._connection.always_pipeline_modules = True
+            try:
+                arguments.update(self._supply(needs, machine, workload))
+                result = self._call(arguments, task_vars)
+            finally:
+                self._remove_tmp_path(self._connection._shell.tmpdir)
         if result.get("confirm") and not result.get("failed"):
             calls += 1
             # Not the multiplexed connection: it was made before capture and would outlive it.
@@ -68,19 +74,30 @@ class ActionModule(ActionBase):  # type: ignore[misc]
 
     def _call(self, arguments: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
         result: dict[str, Any] = self._execute_module(
-            module_name=MODULE, module_args=arguments, task_vars=task_vars
+            module_name=MODULE,
+            module_args={**arguments, "clock": time.time()},
+            task_vars=task_vars,
         )
         return result
 
     def _supply(self, needs: list[str], machine: Machine, workload: Workload) -> dict[str, Any]:
         supplied: dict[str, Any] = {}
-        paths = {a.name: a.path for a in machine.mesh.proxy.artifacts if a.path}
-        for name in (need.split(" ", 1)[1] for need in needs if need.startswith("artifact ")):
+        for artifact in machine.mesh.proxy.artifacts:
+            if artifacts.need(artifact) not in needs:
+                continue
+            try:
+                path = self._find_needle("files", artifact.path)
+            except AnsibleError as error:
+                raise AnsibleActionFail(
+                    "artefact %s: there is no file %s on the controller; correct `path` in"
+                    " mesh.proxy.artifacts" % (artifact.name, artifact.path)
+                ) from error
             if not self._connection._shell.tmpdir:
                 self._make_tmp_path()
-            remote = self._connection._shell.join_path(self._connection._shell.tmpdir, name)
-            self._transfer_file(paths[name], remote)
-            supplied.setdefault("pushed", {})[name] = remote
+            shell = self._connection._shell
+            remote = shell.join_path(shell.tmpdir, artifact.name)
+            self._transfer_file(path, remote)
+            supplied.setdefault("pushed", {})[artifact.name] = remote
         if "token" in needs:
             # Imported only when a token is needed: the Kubernetes client takes a second to load.
             from ansible_collections.brownfield.mesh.plugins.plugin_utils import token

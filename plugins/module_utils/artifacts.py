@@ -5,11 +5,11 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import json
 import os
 import platform
 import shutil
-import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
@@ -20,6 +20,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.desired import (
     File,
     Host,
     MachineError,
+    temporary_beside,
 )
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Artifact
 
@@ -58,6 +59,11 @@ def place(name: str) -> str:
     return os.path.join(BINARY_FOLDER, "bin" if not name.endswith(".json") else "", name)
 
 
+def need(artifact: Artifact) -> str:
+    """How a machine asks for an artefact that the controller has."""
+    return "artifact %s %s" % (artifact.name, artifact.architecture)
+
+
 def missing(host: Host, package: str, artifacts: Sequence[Artifact]) -> list[Artifact]:
     """Those that are not installed as their digest says.
 
@@ -76,10 +82,10 @@ def install(
     https_proxy: str,
 ) -> None:
     """Fetch (or take what the controller pushed), verify, install, record. Raises MachineError."""
-    target = host.path(place(artifact.name))
-    folder = os.path.dirname(target) if package == "binaries" else host.path("/var/tmp")
-    os.makedirs(folder, mode=0o755, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=".artifact.", dir=folder)
+    # A package lies beside our record while it is installed: a folder that only root writes to.
+    target = host.path(place(artifact.name) if package == "binaries" else RECORD)
+    os.makedirs(os.path.dirname(target), mode=0o755, exist_ok=True)
+    temporary, handle = temporary_beside(target)
     os.close(handle)
     try:
         if artifact.name in pushed:
@@ -183,10 +189,12 @@ def _download(artifact: Artifact, target: str, https_proxy: str) -> None:
                 if read > MAX_BYTES:
                     raise MachineError("artefact %s is larger than 1 GiB" % artifact.name)
                 file.write(block)
-    except (urllib.error.URLError, OSError) as error:
+    except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
+        # A query may hold a signature (Azure's shared access): it is not shown.
         raise MachineError(
             "artefact %s cannot be fetched from %s (%s); give a mirror, mesh.proxy.https_proxy,"
-            " or `path` to have the controller push it" % (artifact.name, artifact.url, error)
+            " or `path` to have the controller push it"
+            % (artifact.name, artifact.url.split("?", 1)[0], error)
         ) from None
 
 

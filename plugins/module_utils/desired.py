@@ -15,12 +15,16 @@ import pwd
 import shutil
 import stat
 import subprocess
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Callable, Optional
+from typing import Any, Callable, Optional
 
-MARK = "# brownfield.mesh"
+OURS = "brownfield.mesh"
+MARK = "# " + OURS
+
+
+# Files are taken and given byte for byte, whatever their line ends and encoding.
+_TEXT: Any = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
 
 
 class MachineError(Exception):
@@ -71,7 +75,7 @@ class HostsLine:
 
 @dataclass(frozen=True)
 class User:
-    """A system user with a group of the same name."""
+    """A system user with a group of the same name, marked as ours when we make it."""
 
     name: str
     home: str
@@ -142,19 +146,17 @@ class Host:
     def read(self, path: str) -> Optional[str]:
         """The file's text, or None when there is none."""
         try:
-            with open(self.path(path), encoding="utf-8", errors="surrogateescape") as file:
-                return file.read()
+            with open(self.path(path), **_TEXT) as file:
+                return str(file.read())
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
 
     def write(self, file: File) -> None:
         """Write atomically: nobody ever sees half a file, or one with too many rights."""
         target = self.path(file.path)
-        handle, temporary = tempfile.mkstemp(
-            prefix="." + os.path.basename(target) + ".", dir=os.path.dirname(target)
-        )
+        temporary, handle = temporary_beside(target)
         try:
-            with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape") as stream:
+            with open(handle, "w", **_TEXT) as stream:
                 os.fchown(stream.fileno(), self.uid(file.owner), self.gid(file.group))
                 os.fchmod(stream.fileno(), file.mode)
                 stream.write(file.content)
@@ -164,6 +166,11 @@ class Host:
         except BaseException:
             os.unlink(temporary)
             raise
+
+    def require_root(self) -> None:
+        """Raises MachineError when we are somebody else."""
+        if self.root == "/" and os.geteuid() != 0:
+            raise MachineError("this needs root; set become: true for the play or the machine")
 
     def remove(self, path: str) -> None:
         """Remove a file, link or tree if it is there."""
@@ -183,9 +190,19 @@ class Host:
 
     def has_user(self, name: str) -> bool:
         """Whether the user exists."""
-        return any(
-            line.split(":", 1)[0] == name for line in (self.read("/etc/passwd") or "").splitlines()
-        )
+        return self._passwd(name) is not None
+
+    def made_user(self, name: str) -> bool:
+        """Whether the user exists and bears our mark."""
+        entry = self._passwd(name)
+        return entry is not None and entry[4] == OURS
+
+    def _passwd(self, name: str) -> Optional[list[str]]:
+        for line in (self.read("/etc/passwd") or "").splitlines():
+            entry = line.split(":")
+            if entry[0] == name and len(entry) == 7:
+                return entry
+        return None
 
     def rights(self, path: str) -> Optional[tuple[int, int, int]]:
         """Mode, user and group numbers of a path that is no link, or None."""
@@ -225,6 +242,8 @@ def _user(host: Host, user: User) -> list[Change]:
                 user.home,
                 "--shell",
                 "/usr/sbin/nologin",
+                "--comment",
+                OURS,
                 user.name,
             ]
         )
@@ -239,9 +258,16 @@ def _directory(host: Host, directory: Directory) -> list[Change]:
 
     def act() -> None:
         path = host.path(directory.path)
+        if os.path.islink(path):
+            os.unlink(path)
         os.makedirs(path, exist_ok=True)
-        os.chown(path, host.uid(directory.owner), host.gid(directory.group))
-        os.chmod(path, directory.mode)
+        # Never through a link: it would give what it points to away.
+        handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            os.fchown(handle, host.uid(directory.owner), host.gid(directory.group))
+            os.fchmod(handle, directory.mode)
+        finally:
+            os.close(handle)
 
     return [
         Change(directory.path, _show(rights), "directory %s\n" % _wanted(directory), act),
@@ -283,13 +309,27 @@ def compare_link(host: Host, link: Link) -> list[Change]:
 def hosts(host: Host, lines: Sequence[HostsLine]) -> list[Change]:
     """Bring our lines into /etc/hosts, and none of ours beyond them."""
     before = host.read("/etc/hosts") or ""
-    kept = [line for line in before.splitlines() if not line.endswith(MARK)]
-    after = "".join(line + "\n" for line in kept + [line.render() for line in lines])
+    after = "\n".join(line for line in before.split("\n") if not line.endswith(MARK))
+    if lines and after and not after.endswith("\n"):
+        after += "\n"
+    after += "".join(line.render() + "\n" for line in lines)
     if before == after:
         return []
     rights = host.rights("/etc/hosts") or (0o644, 0, 0)
     new = File("/etc/hosts", after, rights[0])
     return [Change("/etc/hosts", before, after, lambda: host.write(new))]
+
+
+def temporary_beside(target: str) -> tuple[str, int]:
+    """A new, private file in the folder of ``target``, to be renamed to it: path and descriptor.
+
+    Its name is always the same, so that what a killed run left is gone with the next.
+    """
+    folder, name = os.path.split(target)
+    path = os.path.join(folder, ".%s.%s" % (name, OURS))
+    if os.path.lexists(path):
+        os.unlink(path)
+    return path, os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
 
 
 def _same_rights(host: Host, rights: tuple[int, int, int], wanted: File | Directory) -> bool:

@@ -37,6 +37,10 @@ options:
   pushed:
     description: Artefacts that the action plugin brought to the machine. Not for users.
     type: dict
+  clock:
+    description: The controller's clock in seconds since the epoch. Not for users.
+    type: float
+    default: 0.0
   confirm:
     description: That a fresh connection works with capture on. Not for users.
     type: bool
@@ -85,6 +89,14 @@ capture:
   description: Whether capture is on, and by which kind of rules.
   returned: always
   type: dict
+versions:
+  description: Which C(agent) and C(envoy) run; empty while they are not ready.
+  returned: always
+  type: dict
+checks:
+  description: Whether C(identity_valid), C(proxy_ready) and C(capture_on) hold.
+  returned: always
+  type: dict
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -108,6 +120,7 @@ def main() -> None:
             "state": {"type": "dict"},
             "token": {"type": "str", "no_log": True},
             "pushed": {"type": "dict"},
+            "clock": {"type": "float", "default": 0.0},
             "confirm": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
@@ -118,9 +131,10 @@ def main() -> None:
     try:
         if module.params["confirm"]:
             module.exit_json(**confirm(Host(), state))
-        supply = Supply(module.params["token"] or "", module.params["pushed"] or {})
+        given = module.params
+        supply = Supply(given["token"] or "", given["pushed"] or {}, given["clock"])
         module.exit_json(**join(Host(), state, supply, module.check_mode))
-    except MachineError as error:
+    except (MachineError, OSError) as error:
         module.fail_json(msg=str(error))
 
 

@@ -42,7 +42,7 @@ def main() -> None:
     module = AnsibleModule(argument_spec={}, supports_check_mode=True)
     try:
         module.exit_json(**leave(Host(), module.check_mode))
-    except MachineError as error:
+    except (MachineError, OSError) as error:
         module.fail_json(msg=str(error))
 
 

@@ -38,6 +38,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar.state impo
     UNITS,
     UPSTREAM_UNIT,
     USER,
+    WRITABLE,
     SidecarState,
 )
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
@@ -75,14 +76,13 @@ def render(machine: Machine, workload: Workload, cluster: ClusterFacts) -> Sidec
         "root-cert.pem": cluster.root_certificate,
     }
     capture_env = environment_file(capture_environment(machine))
-    material = json.dumps([files, places, [a.sha256 for a in mesh.proxy.artifacts]], sort_keys=True)
-    digest = hashlib.sha256(material.encode()).hexdigest()[:16]
     domain = "%s.svc.cluster.local" % workload.namespace
     bypass = workload.when_proxy_is_down == "bypass"
+    digests = [a.sha256 for a in mesh.proxy.artifacts]
+    material = json.dumps([files, digests, units.proxy(places, domain, "")], sort_keys=True)
+    digest = hashlib.sha256(material.encode()).hexdigest()[:16]
     rendered = [File("%s/%s" % (CONFIG, name), text, 0o644) for name, text in files.items()]
-    rendered.append(
-        File("%s/%s" % (UNITS, PROXY_UNIT), units.proxy(places, domain, digest, bypass), 0o644)
-    )
+    rendered.append(File("%s/%s" % (UNITS, PROXY_UNIT), units.proxy(places, domain, digest), 0o644))
     rendered.append(
         File("%s/%s" % (UNITS, CAPTURE_UNIT), units.capture(places["agent"], bypass), 0o644)
     )
@@ -111,15 +111,21 @@ def render(machine: Machine, workload: Workload, cluster: ClusterFacts) -> Sidec
         capture_env=capture_env,
         capture_method=mesh.capture.method,
         dns=mesh.dns,
+        excluded_outbound=(
+            *map(str, mesh.capture.exclude_outbound_ports),
+            *mesh.capture.exclude_outbound_cidrs,
+        ),
     )
 
 
 def _directories() -> tuple[Directory, ...]:
-    private = ("", "/etc", "/etc/certs", "/etc/istio", "/etc/istio/proxy", "/var", "/var/run",
-               "/var/run/secrets", "/var/run/secrets/tokens")  # fmt: skip
+    # The proxy owns only the last folder of each path: root never works below a folder of its.
+    passed = ("", "/etc", "/etc/istio", "/var", "/var/run", "/var/run/secrets",
+              "/var/run/secrets/tokens")  # fmt: skip
     return (
         Directory(CONFIG, 0o755),
-        *(Directory(STATE + path, 0o700, USER, USER) for path in private),
+        *(Directory(STATE + path, 0o750, "root", USER) for path in passed),
+        *(Directory(path, 0o700, USER, USER) for path in WRITABLE),
     )
 
 
@@ -150,7 +156,9 @@ def mesh_config(
 def _metadata(machine: Machine, workload: Workload, cluster: ClusterFacts) -> dict[str, str]:
     labels = workload_labels(workload)
     labels.setdefault("service.istio.io/canonical-name", workload.name)
-    labels.setdefault("service.istio.io/canonical-revision", labels.get("version", "latest"))
+    # istio:pkg/kube/labels/labels.go
+    version = labels.get("app.kubernetes.io/version") or labels.get("version") or "latest"
+    labels.setdefault("service.istio.io/canonical-revision", version)
     metadata = {
         "CANONICAL_SERVICE": labels["service.istio.io/canonical-name"],
         "CANONICAL_REVISION": labels["service.istio.io/canonical-revision"],

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar.state import (
     CAPTURE_APPLIED,
     CAPTURE_ENV,
-    CAPTURE_UNIT,
     CONFIG,
     PROXY_UNIT,
     STATE,
     USER,
+    WRITABLE,
 )
 
 Section = list[tuple[str, str]]
@@ -46,7 +46,7 @@ def unit(sections: Mapping[str, Section]) -> str:
     return "\n".join(blocks)
 
 
-def proxy(places: Mapping[str, str], domain: str, digest: str, bypass: bool) -> str:
+def proxy(places: Mapping[str, str], domain: str, digest: str) -> str:
     """mesh-proxy.service: pilot-agent and Envoy, unprivileged, no shell, quickly back."""
     command = [
         places["agent"], "proxy", "sidecar", "--domain", domain,
@@ -55,7 +55,7 @@ def proxy(places: Mapping[str, str], domain: str, digest: str, bypass: bool) -> 
     ]  # fmt: skip
     start: Section = [
         ("Description", "Istio agent and Envoy of this machine (brownfield.mesh)"),
-        ("Wants", "network-online.target" + (" " + CAPTURE_UNIT if bypass else "")),
+        ("Wants", "network-online.target"),
         ("After", "network-online.target"),
         ("StartLimitIntervalSec", "0"),
     ]
@@ -63,8 +63,7 @@ def proxy(places: Mapping[str, str], domain: str, digest: str, bypass: bool) -> 
         ("User", USER),
         ("Group", USER),
         ("WorkingDirectory", STATE),
-        ("StateDirectory", "mesh-proxy"),
-        ("StateDirectoryMode", "0700"),
+        ("ReadWritePaths", " ".join(WRITABLE)),
         ("RuntimeDirectory", "mesh-proxy"),
         ("RuntimeDirectoryMode", "0700"),
         ("UMask", "0077"),
@@ -96,18 +95,30 @@ def proxy(places: Mapping[str, str], domain: str, digest: str, bypass: bool) -> 
 def capture(agent: str, bypass: bool) -> str:
     """mesh-capture.service: the rules go on at start and off at stop, and stay in between.
 
-    They do not depend on the proxy, so a proxy that is down fails traffic closed; with ``bypass``
-    they come and go with it.
+    They do not depend on the proxy, so a proxy that is down fails traffic closed. At boot they are
+    there before the network, as a firewall's, and a shutdown leaves them to the end, so nothing is
+    sent around the proxy. With ``bypass`` they come and go with it.
     """
     start: Section = [
         ("Description", "Send this machine's traffic through its proxy (brownfield.mesh)"),
-        ("After", "nftables.service firewalld.service ufw.service"),
+        ("StartLimitIntervalSec", "0"),
     ]
     if bypass:
         start += [("BindsTo", PROXY_UNIT), ("After", PROXY_UNIT)]
+    else:
+        start += [
+            ("DefaultDependencies", "no"),
+            ("After", "local-fs.target systemd-sysctl.service"),
+            ("Wants", "network-pre.target"),
+            ("Before", "network-pre.target"),
+        ]
+    start += [("After", "nftables.service firewalld.service ufw.service")]
     service: Section = [
         ("Type", "oneshot"),
         ("RemainAfterExit", "yes"),
+        # At boot the list of name servers may come late.
+        ("Restart", "on-failure"),
+        ("RestartSec", "1s"),
         ("RuntimeDirectory", "mesh-capture"),
         ("EnvironmentFile", CAPTURE_ENV),
         ("ExecStartPre", agent + " istio-iptables --cleanup-only"),
@@ -122,4 +133,4 @@ def capture(agent: str, bypass: bool) -> str:
         ("SystemCallErrorNumber", "EPERM"),
         *COMMON,
     ]
-    return unit({"Unit": start, "Service": service, "Install": [("WantedBy", "multi-user.target")]})
+    return unit({"Unit": start, "Service": service, "Install": [("WantedBy", PROXY_UNIT)]})

@@ -7,11 +7,16 @@ The rules themselves are Istio's (``pilot-agent istio-iptables``), run by ``mesh
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
+
 from ansible_collections.brownfield.mesh.plugins.module_utils.desired import (
+    Change,
     File,
     Host,
     Link,
     MachineError,
+    compare_file,
     compare_link,
 )
 from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar import resolver
@@ -31,24 +36,29 @@ LOOSE_BEFORE = "/run/mesh-conntrack-before"
 _ENABLED = Link(CAPTURE_ENABLED, "%s/%s" % (UNITS, CAPTURE_UNIT))
 
 # How each kind of rules is read, and what in it is Istio's.
+LEGACY = "iptables-legacy"
 _READERS = (
     ("iptables-nft", ["iptables-nft-save", "-t", "nat"], "-A ISTIO_OUTPUT"),
-    ("iptables-legacy", ["iptables-legacy-save", "-t", "nat"], "-A ISTIO_OUTPUT"),
+    (LEGACY, ["iptables-legacy-save", "-t", "nat"], "-A ISTIO_OUTPUT"),
     ("nftables", ["nft", "list", "tables"], "istio-proxy"),
 )
 
 
 def rules(host: Host) -> str:
     """Which kind of capture rules is loaded: iptables-nft, iptables-legacy, nftables or ''."""
+    # Asking the legacy tool makes the tables it asks for, after which Istio's tool would take them
+    # for the ones in use.
+    legacy_tables = (host.read("/proc/net/ip_tables_names") or "").split()
     for kind, argv, mark in _READERS:
-        if mark in host.run(argv, check=False):
+        if (kind != LEGACY or "nat" in legacy_tables) and mark in host.run(argv, check=False):
             return kind
     return ""
 
 
 def environment(host: Host, state: SidecarState) -> File:
     """capture.env with the method decided. Raises MachineError when the tool is missing."""
-    has_iptables = host.succeeds(["iptables", "--version"])
+    version = host.run(["iptables", "--version"], check=False)
+    has_iptables = bool(version)
     has_nft = host.succeeds(["nft", "--version"])
     method = state.capture_method
     if method == "auto":
@@ -61,6 +71,10 @@ def environment(host: Host, state: SidecarState) -> File:
     content = state.capture_env
     if method == "nftables":
         content += 'NATIVE_NFTABLES="true"\n'
+    # The machine's own kind, so that the rules are later found where they were put.
+    kind = "nft" if "nf_tables" in version else "legacy"
+    if method == "iptables" and host.succeeds(["iptables-" + kind, "--version"]):
+        content += 'FORCE_IPTABLES_BINARY="%s"\n' % kind
     if state.dns == "names" and resolver.is_resolved(host):
         # Its own questions go to servers that stand in no resolv.conf.
         content += 'CAPTURE_ALL_DNS="true"\n'
@@ -76,9 +90,18 @@ def is_on(host: Host, wanted: File) -> bool:
     )
 
 
-def switch_on(host: Host) -> None:
-    """Capture, guarded: unless ``confirm`` comes, it goes off again by itself."""
+def settings(host: Host, wanted: File) -> list[Change]:
+    """Bring capture.env in place; ``switch_on`` makes the change."""
+    return compare_file(host, wanted)
+
+
+def switch_on(host: Host, changed: Sequence[Change]) -> None:
+    """Capture, guarded: unless ``confirm`` comes, it goes off again by itself, over reboots too.
+
+    Rules that are on go off with the settings they were made with, before these change.
+    """
     _disarm(host)
+    host.remove(CAPTURE_ENABLED)
     _keep_connections(host)
     host.run(
         [
@@ -93,14 +116,23 @@ def switch_on(host: Host) -> None:
             CAPTURE_UNIT,
         ]
     )
-    host.run(["systemctl", "restart", CAPTURE_UNIT])
+    host.run(["systemctl", "stop", CAPTURE_UNIT])
+    for change in changed:
+        change.act()
+    host.run(["systemctl", "start", CAPTURE_UNIT])
 
 
 def confirm(host: Host) -> None:
-    """A fresh connection works with capture on: keep it, over reboots too."""
+    """A fresh connection works with capture on: keep it, over reboots too. Raises MachineError."""
+    _disarm(host)
+    if not rules(host):
+        raise MachineError(
+            "the fresh connection took longer than %d s, so the guard took capture off; see why a"
+            " new SSH connection is slow with capture on, and run again" % GUARD_SECONDS
+        )
+    os.makedirs(os.path.dirname(host.path(CAPTURE_ENABLED)), mode=0o755, exist_ok=True)
     for change in compare_link(host, _ENABLED):
         change.act()
-    _disarm(host)
 
 
 def switch_off(host: Host) -> None:
@@ -112,6 +144,16 @@ def switch_off(host: Host) -> None:
     if before is not None:
         _write_loose(host, before)
         host.remove(LOOSE_BEFORE)
+
+
+def traces(host: Host) -> list[str]:
+    """What of capture is still on this machine, in words."""
+    found = {
+        "rules": bool(rules(host)),
+        "guard": guarded(host),
+        "tcp_loose": host.read(LOOSE_BEFORE) is not None,
+    }
+    return [name for name, there in found.items() if there]
 
 
 def guarded(host: Host) -> bool:

@@ -9,10 +9,7 @@ call of its own over a fresh connection. Each step reads, decides, acts.
 from __future__ import annotations
 
 import os
-import socket
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,10 +21,15 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.desired import (
     Host,
     MachineError,
 )
-from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar import capture, resolver
+from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar import (
+    agent,
+    capture,
+    resolver,
+)
 from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar.preflight import preflight
 from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar.state import (
     CERTIFICATE,
+    CERTIFICATES,
     PROXY_UNIT,
     RUNTIME,
     TOKEN,
@@ -35,18 +37,22 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar.state impo
     SidecarState,
 )
 
-READY_URL = "http://127.0.0.1:15021/healthz/ready"
 READY_SECONDS = 60
+READY_INTERVAL_SECONDS = 0.1
 # A certificate nearer to its end than this is not relied on: the agent may be unable to renew it.
 IDENTITY_MARGIN_SECONDS = 300
 
 
 @dataclass(frozen=True)
 class Supply:
-    """What only the controller has: a token, and artefacts it pushed (name -> path here)."""
+    """What only the controller has: a token, artefacts it pushed (name -> path here), its clock.
+
+    ``clock`` is in seconds since the epoch; 0 when it is not known.
+    """
 
     token: str = ""
     pushed: Mapping[str, str] = field(default_factory=dict)
+    clock: float = 0.0
 
 
 def join(host: Host, state: SidecarState, supply: Supply, check: bool) -> dict[str, Any]:
@@ -55,26 +61,27 @@ def join(host: Host, state: SidecarState, supply: Supply, check: bool) -> dict[s
     Returns what Ansible reports: changed, diff, needs, confirm, and the machine's facts. Raises
     MachineError.
     """
-    problems = preflight(host, state)
+    arch = artifacts.architecture()
+    problems = preflight(host, state, arch, supply.clock)
     if problems:
         raise MachineError("; ".join(problems))
-    arch = artifacts.architecture()
     lacking = artifacts.missing(host, state.package, artifacts.chosen(state.artifacts, arch))
     captured = capture.environment(host, state)
-    pushed = dict(supply.pushed)
-    changes = desired.compare(host, state.files) + desired.compare_file(host, captured)
+    settings = capture.settings(host, captured)
     resolving = resolver.changes(host, state.dns)
-    changes += resolving
-    changes += [
-        artifacts.change(host, state.package, a, pushed, state.https_proxy) for a in lacking
-    ]
     has_identity = _has_identity(host, state)
+    changes = desired.compare(host, state.files) + resolving
+    changes += [
+        artifacts.change(host, state.package, a, supply.pushed, state.https_proxy) for a in lacking
+    ]
+    if has_identity and os.path.lexists(host.path(TOKEN)):  # a killed run left it
+        changes.append(Change(TOKEN, "(secret)\n", "", lambda: host.remove(TOKEN)))
     running = _running_digest(host) == state.digest
     restart = bool(lacking or resolving) or not running or not has_identity
-    captures = restart or not capture.is_on(host, captured)
-    shown = changes + _shown(restart, captures)
+    captures = bool(settings) or not capture.is_on(host, captured)
+    shown = changes + settings + _shown(restart, captures)
     needs = [] if has_identity or supply.token else ["token"]
-    needs += ["artifact " + a.name for a in lacking if a.path and a.name not in pushed]
+    needs += [artifacts.need(a) for a in lacking if a.path and a.name not in supply.pushed]
     result: dict[str, Any] = {
         "changed": bool(shown),
         "diff": desired.diff_of(shown),
@@ -91,9 +98,9 @@ def join(host: Host, state: SidecarState, supply: Supply, check: bool) -> dict[s
     if resolving:
         resolver.reload(host)
     if restart:
-        _start(host, supply.token)
-    if not capture.is_on(host, captured):
-        capture.switch_on(host)
+        _start(host, state, supply.token)
+    if settings or not capture.is_on(host, captured):
+        capture.switch_on(host, settings)
         result["confirm"] = True
     return {**result, **facts(host, state)}
 
@@ -108,13 +115,19 @@ def facts(host: Host, state: SidecarState) -> dict[str, Any]:
     """What the machine is now: identity, versions, capture. No secret among it."""
     found = identity.read(host.path(CERTIFICATE))
     kind = capture.rules(host)
+    ready = agent.is_ready()
     return {
         "mode": "sidecar",
         "spiffe_id": found.spiffe_id if found else "",
         "not_before": found.not_before if found else 0,
         "not_after": found.not_after if found else 0,
         "capture": {"on": bool(kind), "method": kind},
-        "versions": {a.name: a.sha256[:12] for a in state.artifacts},
+        "versions": agent.versions() if ready else {"agent": "", "envoy": ""},
+        "checks": {
+            "identity_valid": _has_identity(host, state),
+            "proxy_ready": ready,
+            "capture_on": bool(kind),
+        },
     }
 
 
@@ -153,34 +166,37 @@ def _nothing() -> None:
     """Shown changes are made by the steps around them."""
 
 
-def _start(host: Host, token: str) -> None:
+def _start(host: Host, state: SidecarState, token: str) -> None:
     # Stopped first: systemd empties the runtime directory, where the token lies.
     host.run(["systemctl", "stop", PROXY_UNIT])
     if token:
+        # istiod believes the old certificate before the token, and refuses one that has expired.
+        for name in os.listdir(host.path(CERTIFICATES)):
+            host.remove("%s/%s" % (CERTIFICATES, name))
         os.makedirs(host.path(RUNTIME), mode=0o700, exist_ok=True)
         os.chown(host.path(RUNTIME), host.uid(USER), host.gid(USER))
         host.write(File(TOKEN, token, 0o600, USER, USER, secret=True))
     try:
         host.run(["systemctl", "start", PROXY_UNIT])
-        _wait_ready(host)
+        _wait_ready(host, state)
     finally:
         host.remove(TOKEN)
 
 
-def _wait_ready(host: Host) -> None:
+def _wait_ready(host: Host, state: SidecarState) -> None:
     end = time.monotonic() + READY_SECONDS
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     while time.monotonic() < end:
-        try:
-            with opener.open(READY_URL, timeout=1) as answer:
-                if answer.status == 200 and os.path.exists(host.path(CERTIFICATE)):
-                    return
-        except (urllib.error.URLError, OSError, socket.timeout):
-            pass
-        time.sleep(0.1)
-    log = host.run(["journalctl", "-u", PROXY_UNIT, "-n", "15", "-o", "cat", "--no-pager"], False)
+        if agent.is_ready() and _has_identity(host, state):
+            return
+        time.sleep(READY_INTERVAL_SECONDS)
+    found = identity.read(host.path(CERTIFICATE))
+    if found and found.spiffe_id != state.spiffe_id:
+        raise MachineError(
+            "istiod gave the identity %s, not %s; set mesh.trust_domain to the mesh's own"
+            % (found.spiffe_id, state.spiffe_id)
+        )
     raise MachineError(
         "the proxy is not ready after %d s; its last words:\n%s\nWhen it names istiod, check"
-        " mesh.istiod.address and that the machine reaches it on port 15012"
-        % (READY_SECONDS, log.strip())
+        " mesh.istiod.address and that the machine reaches it on the port of mesh.istiod.port"
+        % (READY_SECONDS, agent.last_words(host))
     )

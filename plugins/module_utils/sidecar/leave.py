@@ -11,7 +11,6 @@ from ansible_collections.brownfield.mesh.plugins.module_utils import artifacts, 
 from ansible_collections.brownfield.mesh.plugins.module_utils.desired import Change, Host
 from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar import capture, resolver
 from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar.state import (
-    CAPTURE_ENABLED,
     CAPTURE_UNIT,
     CONFIG,
     PROXY_UNIT,
@@ -25,7 +24,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar.state impo
 WANTS = UNITS + "/multi-user.target.wants/"
 # In the order in which they go. The record of what was installed lies in CONFIG, so it goes last.
 PATHS = (
-    CAPTURE_ENABLED,
+    "%s/%s.wants" % (UNITS, PROXY_UNIT),
     WANTS + PROXY_UNIT,
     "%s/%s" % (UNITS, CAPTURE_UNIT),
     "%s/%s" % (UNITS, PROXY_UNIT),
@@ -34,8 +33,9 @@ PATHS = (
     STATE,
     CONFIG,
 )
-# What Istio's package leaves behind when it is purged.
+# What Istio's package leaves behind when it is purged, empty; what holds something is another's.
 PACKAGE_LEFTOVERS = ("/etc/istio", "/etc/certs", "/var/lib/istio", "/var/log/istio")
+STOPPED = ("inactive", "failed", "unknown", "")
 
 
 def leave(host: Host, check: bool) -> dict[str, Any]:
@@ -43,24 +43,29 @@ def leave(host: Host, check: bool) -> dict[str, Any]:
 
     Returns changed and diff. Raises MachineError.
     """
+    host.require_root()
     ours = os.path.isdir(host.path(CONFIG))
     changes: list[Change] = []
-    if capture.rules(host) and os.path.exists(host.path("%s/%s" % (UNITS, CAPTURE_UNIT))):
-        changes.append(Change("capture", "on\n", "", lambda: capture.switch_off(host)))
-    if host.succeeds(["systemctl", "is-active", "--quiet", PROXY_UNIT]):
+    traces = capture.traces(host)
+    if traces and os.path.exists(host.path("%s/%s" % (UNITS, CAPTURE_UNIT))):
+        shown = " ".join(traces) + "\n"
+        changes.append(Change("capture", shown, "", lambda: capture.switch_off(host)))
+    if host.run(["systemctl", "is-active", PROXY_UNIT], check=False).strip() not in STOPPED:
         changes.append(
             Change(PROXY_UNIT, "running\n", "", lambda: _run(host, "systemctl", "stop", PROXY_UNIT))
         )
     resolving = resolver.removals(host)
     changes += resolving + artifacts.uninstall(host)
     packaged = any(change.what.startswith("package ") for change in changes)
-    paths = PATHS[:-1] + (PACKAGE_LEFTOVERS if packaged else ()) + PATHS[-1:]
-    changes += [_removal(host, path) for path in paths if os.path.lexists(host.path(path))]
+    changes += [_removal(host, path) for path in PATHS[:-1] if os.path.lexists(host.path(path))]
+    if packaged:
+        changes += [_leftover(host, path) for path in PACKAGE_LEFTOVERS]
+    changes += [_removal(host, path) for path in PATHS[-1:] if ours]
     mask = "%s/%s" % (UNITS, UPSTREAM_UNIT)
     if ours and os.path.islink(host.path(mask)) and os.readlink(host.path(mask)) == "/dev/null":
         changes.append(_removal(host, mask))
     changes += desired.hosts(host, ())
-    if host.has_user(USER) and (ours or packaged):
+    if host.made_user(USER):
         changes.append(Change("user " + USER, USER + "\n", "", lambda: _run(host, "userdel", USER)))
     if not check:
         for change in changes:
@@ -75,6 +80,23 @@ def leave(host: Host, check: bool) -> dict[str, Any]:
 
 def _removal(host: Host, path: str) -> Change:
     return Change(path, path + "\n", "", lambda: host.remove(path))
+
+
+def _leftover(host: Host, path: str) -> Change:
+    def act() -> None:
+        if _is_empty(host.path(path)):
+            host.remove(path)
+
+    return Change(path, path + " (when empty)\n", "", act)
+
+
+def _is_empty(path: str) -> bool:
+    """Whether a tree holds nothing but folders and empty files; a link counts as where it leads."""
+    return not any(
+        os.path.getsize(os.path.join(folder, name))
+        for folder, _, names in os.walk(os.path.realpath(path))
+        for name in names
+    )
 
 
 def _run(host: Host, *argv: str) -> None:

@@ -8,20 +8,35 @@ import os
 import re
 import shutil
 import socket
+import time
+from typing import Callable
 
-from ansible_collections.brownfield.mesh.plugins.module_utils.desired import Host
+from ansible_collections.brownfield.mesh.plugins.module_utils import artifacts
+from ansible_collections.brownfield.mesh.plugins.module_utils.desired import Host, MachineError
+from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar import capture
 from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar.state import (
     PROXY_UNIT,
     SidecarState,
 )
-from ansible_collections.brownfield.mesh.plugins.module_utils.spec import RESERVED_PORTS
+from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
+    RESERVED_PORTS,
+    Artifact,
+)
 
 DISK_BYTES = 500 << 20
+# Istio's certificates begin two minutes early (istio:security/pkg/pki/util/generate_cert.go).
+CLOCK_SECONDS = 120
+DIRECTORY_LOGINS = ("/etc/sssd/sssd.conf", "/etc/nslcd.conf")
 LISTEN = "0A"  # the state in /proc/net/tcp
 
 
-def preflight(host: Host, state: SidecarState) -> list[str]:
-    """Problems in words: what is wrong and what to write or do instead."""
+def preflight(host: Host, state: SidecarState, arch: str, clock: float) -> list[str]:
+    """Problems in words: what is wrong and what to write or do instead.
+
+    ``clock`` is the controller's, in seconds since the epoch; 0 when it is not known. Raises
+    MachineError when we are not root, as then nothing could be seen.
+    """
+    host.require_root()
     problems = []
     if not os.path.isdir(host.path("/run/systemd/system")):
         problems.append("systemd does not run this machine; the mode sidecar needs it")
@@ -43,9 +58,35 @@ def preflight(host: Host, state: SidecarState) -> list[str]:
             "other programs listen on ports that Istio's agent needs: %s; stop them"
             % ", ".join(map(str, sorted(taken)))
         )
-    if shutil.disk_usage(host.path("/")).free < DISK_BYTES:
+    ahead = time.time() - clock if clock else 0
+    if abs(ahead) > CLOCK_SECONDS:
+        problems.append(
+            "the clock is %d s %s the controller's; set it right (chrony, systemd-timesyncd), or no"
+            " certificate is valid" % (abs(ahead), "ahead of" if ahead > 0 else "behind")
+        )
+    directories = [path for path in DIRECTORY_LOGINS if os.path.exists(host.path(path))]
+    if directories and not state.excluded_outbound:
+        problems.append(
+            "logins on this machine ask a directory (%s), and none could log in while the proxy is"
+            " down; write the directory's ports (389, 636 or others) to"
+            " mesh.capture.exclude_outbound_ports, or its addresses to exclude_outbound_cidrs"
+            % ", ".join(directories)
+        )
+    problems += _cannot(lambda: capture.environment(host, state))
+    fitting: list[Artifact] = []
+    problems += _cannot(lambda: fitting.extend(artifacts.chosen(state.artifacts, arch)))
+    lacking = artifacts.missing(host, state.package, fitting)
+    if lacking and shutil.disk_usage(host.path("/")).free < DISK_BYTES:
         problems.append("less than 500 MB are free on /; make room for the proxy")
     return problems
+
+
+def _cannot(step: Callable[[], object]) -> list[str]:
+    try:
+        step()
+    except MachineError as error:
+        return [str(error)]
+    return []
 
 
 def listening(host: Host) -> set[int]:

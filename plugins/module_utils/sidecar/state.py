@@ -16,11 +16,19 @@ RUNTIME = "/run/mesh-proxy"
 UNITS = "/etc/systemd/system"
 PROXY_UNIT = "mesh-proxy.service"
 CAPTURE_UNIT = "mesh-capture.service"
+# What the agent writes: certificates, Envoy's bootstrap and sockets.
+WRITABLE = (
+    STATE + "/etc/certs",
+    STATE + "/etc/istio/proxy",
+    STATE + "/var/run/secrets/workload-spiffe-uds",
+)
 TOKEN = RUNTIME + "/istio-token"
-CERTIFICATE = STATE + "/etc/certs/cert-chain.pem"
+CERTIFICATES = STATE + "/etc/certs"
+CERTIFICATE = CERTIFICATES + "/cert-chain.pem"
 CAPTURE_ENV = CONFIG + "/capture.env"
 CAPTURE_APPLIED = "/run/mesh-capture/applied"
-CAPTURE_ENABLED = UNITS + "/multi-user.target.wants/" + CAPTURE_UNIT
+# Capture comes with the proxy, at boot too: what only a confirmed capture may do.
+CAPTURE_ENABLED = "%s/%s.wants/%s" % (UNITS, PROXY_UNIT, CAPTURE_UNIT)
 # Istio's own unit: stopping it removes the rules, so that traffic goes around the proxy.
 UPSTREAM_UNIT = "istio.service"
 
@@ -32,7 +40,8 @@ class SidecarState:
     ``digest`` stands for everything the running proxy depends on: a proxy started with another one
     is restarted. ``capture_env`` is the environment of ``pilot-agent istio-iptables``;
     ``capture_method`` (auto, nftables, iptables) is decided on the machine. ``ssh_port`` must be
-    among the excluded inbound ports.
+    among the excluded inbound ports. ``excluded_outbound`` are the ports and ranges that the user
+    keeps from capture.
     """
 
     files: DesiredState
@@ -47,3 +56,4 @@ class SidecarState:
     capture_env: str
     capture_method: str
     dns: str
+    excluded_outbound: tuple[str, ...]
