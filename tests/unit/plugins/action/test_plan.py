@@ -148,11 +148,14 @@ def test_all_problems_are_one_message(run: Run) -> None:
     assert "legacy-batch-1: mesh.cluster.kubeconfig could not be evaluated: 'nowhere'" in text
 
 
-def test_a_missing_kubeconfig_is_found_before_the_cluster_is_asked(run: Run) -> None:
+def test_a_missing_kubeconfig_is_found_before_the_cluster_is_asked(
+    run: Run, tmp_path: Path
+) -> None:
     hosts = lab()
     for variables in hosts.values():
-        variables["mesh"] = {**variables["mesh"], "cluster": {"kubeconfig": "/not/there"}}
-    with pytest.raises(AnsibleActionFail, match="'/not/there'"):
+        missing = {"kubeconfig": str(tmp_path / "kubeconfig")}
+        variables["mesh"] = {**variables["mesh"], "cluster": missing}
+    with pytest.raises(AnsibleActionFail, match="names a file that does not exist"):
         run(hosts, AssertionError("the cluster was asked"))
 
 
