@@ -46,7 +46,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         try:
             fleet = validate.parse(
                 variables(given["hostvars"], self._loader, magic),
-                exists=lambda path: Path(path).expanduser().is_file(),
+                exists=self._exists,
                 modes=modes.RELEASED,
             )
             facts = cluster_facts.read(fleet.mesh)
@@ -55,6 +55,14 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         result.update(plan.build(fleet, facts, arguments["max_cases_per_machine"]))
         result["changed"] = False
         return result
+
+    def _exists(self, what: str, path: str) -> bool:
+        if what == "kubeconfig":
+            return Path(path).expanduser().is_file()
+        try:
+            return bool(self._find_needle("files", path))  # where join looks, too
+        except AnsibleError:
+            return False
 
 
 def variables(hostvars: Any, loader: Any, magic: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

@@ -24,7 +24,8 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
     Workload,
 )
 
-Exists = Callable[[str], bool]
+# What (kubeconfig, artifact) and path: whether it is a file on the controller.
+Exists = Callable[[str, str], bool]
 
 
 def check_host(entry: Entry, exists: Exists, modes: Collection[str], report: Report) -> None:
@@ -45,7 +46,7 @@ def check_host(entry: Entry, exists: Exists, modes: Collection[str], report: Rep
 
 def _check_files(entry: Entry, exists: Exists, report: Report) -> None:
     cluster = entry.mesh.get("cluster")
-    if cluster and cluster.kubeconfig and not exists(cluster.kubeconfig):
+    if cluster and cluster.kubeconfig and not exists("kubeconfig", cluster.kubeconfig):
         report(
             "mesh.cluster.kubeconfig",
             "names a file that does not exist: %s" % shown(cluster.kubeconfig),
@@ -53,7 +54,7 @@ def _check_files(entry: Entry, exists: Exists, report: Report) -> None:
         )
     proxy = entry.merged("proxy")
     for index, artifact in enumerate(proxy.artifacts if proxy else ()):
-        if artifact.path and not exists(artifact.path):
+        if artifact.path and not exists("artifact", artifact.path):
             report(
                 "%s[%d].path" % (_place(entry, "artifacts"), index),
                 "names a file that does not exist: %s" % shown(artifact.path),

@@ -27,7 +27,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
 )
 
 
-def _assumed(path: str) -> bool:
+def _assumed(what: str, path: str) -> bool:
     return True
 
 
@@ -40,7 +40,8 @@ def parse(
 
     ``hosts`` has the variables of each host by inventory name: plain, evaluated values, or
     ``Unreadable`` in place of one. Hosts without ``mesh_workload`` and ``mesh_vantage`` are passed
-    over. ``exists`` says whether a path is a file on the controller; ``modes`` are the ones that
+    over. ``exists`` says of a kubeconfig's or an artefact's path whether it is a file on
+    the controller; ``modes`` are the ones that
     can be used. Raises SpecError with every problem of the inventory, whatever the input.
     """
     collector = Collector()

@@ -112,6 +112,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         monkeypatch.setattr(plan.cluster_facts, "read", reading)
         found, loader = hostvars(tmp_path, hosts)
         task = Mock(args=arguments, async_val=0, check_mode=False, diff=False)
+        task.get_search_path.return_value = [str(tmp_path)]
         action = plan.ActionModule(task, Mock(), Mock(), loader, Mock(), Mock())
         result: dict[str, Any] = action.run(task_vars={"hostvars": found})
         return result
@@ -157,6 +158,18 @@ def test_a_missing_kubeconfig_is_found_before_the_cluster_is_asked(
         variables["mesh"] = {**variables["mesh"], "cluster": missing}
     with pytest.raises(AnsibleActionFail, match="names a file that does not exist"):
         run(hosts, AssertionError("the cluster was asked"))
+
+
+def test_artefacts_are_looked_for_where_join_looks(run: Run, tmp_path: Path) -> None:
+    artifact = {"name": "istio-sidecar", "sha256": "0" * 64, "path": "istio.deb"}
+    hosts = lab()
+    for variables in hosts.values():
+        variables["mesh"] = {"proxy": {"package": "deb", "artifacts": [artifact]}}
+    with pytest.raises(AnsibleActionFail, match=r"artifacts\[0\].path names a file that does not"):
+        run(hosts)
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "istio.deb").touch()
+    run(hosts)
 
 
 def test_what_the_cluster_says_is_the_message(run: Run) -> None:

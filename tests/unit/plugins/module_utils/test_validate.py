@@ -214,10 +214,10 @@ def test_files_on_the_controller_must_exist() -> None:
     proxy = {"artifacts": [*ARTIFACTS[1:], {**artifact(), "path": "/there/agent"}]}
     del proxy["artifacts"][-1]["url"]
     hosts = everywhere(lab(), cluster={"kubeconfig": "/not/there"}, proxy=proxy)
-    asked: list[str] = []
+    asked: list[tuple[str, str]] = []
 
-    def exists(path: str) -> bool:
-        asked.append(path)
+    def exists(what: str, path: str) -> bool:
+        asked.append((what, path))
         return False
 
     found = problems_of(hosts, exists=exists)
@@ -225,8 +225,8 @@ def test_files_on_the_controller_must_exist() -> None:
         ("legacy-batch-1, payments-db-1, shop-api-[1:2]", "mesh.cluster.kubeconfig"),
         ("legacy-batch-1, payments-db-1, shop-api-[1:2]", "mesh.proxy.artifacts[2].path"),
     ]
-    assert sorted(asked) == ["/not/there", "/there/agent"]  # each once
-    parse(hosts, exists=lambda path: True)
+    assert sorted(asked) == [("artifact", "/there/agent"), ("kubeconfig", "/not/there")]  # once
+    parse(hosts, exists=lambda what, path: True)
 
 
 @pytest.mark.parametrize(
