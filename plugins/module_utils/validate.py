@@ -40,9 +40,9 @@ def parse(
 
     ``hosts`` has the variables of each host by inventory name: plain, evaluated values, or
     ``Unreadable`` in place of one. Hosts without ``mesh_workload`` and ``mesh_vantage`` are passed
-    over. ``exists`` says of a kubeconfig's or an artefact's path whether it is a file on
-    the controller; ``modes`` are the ones that
-    can be used. Raises SpecError with every problem of the inventory, whatever the input.
+    over. ``exists`` says of a kubeconfig's or an artefact's path whether it is a file on the
+    controller; ``modes`` are the ones that can be used. Raises SpecError with every problem of the
+    inventory, whatever the input.
     """
     collector = Collector()
     exists = functools.lru_cache(maxsize=None)(exists)
