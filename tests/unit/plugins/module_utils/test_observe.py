@@ -111,8 +111,7 @@ def look(**changes: object) -> dict[str, Any]:
     answers: dict[str, Any] = {
         "systemctl": UNITS,
         "systemd-analyze": EXPOSURE,
-        "iptables-nft-save": "",
-        "iptables-legacy-save": "-A OUTPUT -p tcp -j ISTIO_OUTPUT\n-A ISTIO_OUTPUT -j RETURN\n",
+        "iptables-nft-save": "-A OUTPUT -p tcp -j ISTIO_OUTPUT\n-A ISTIO_OUTPUT -j RETURN\n",
         "nft": "",
         "/stats": (200, STATS),
         "/certs": (200, json.dumps(CERTS)),
@@ -183,7 +182,7 @@ def test_a_healthy_machine() -> None:
         ({"systemctl": UNITS.replace("Privileges=yes", "Privileges=no")}, ["sandbox/properties"]),
         ({"systemd-analyze": EXPOSURE.replace("1.2", "1.6")}, ["sandbox/exposure"]),
         ({"systemd-analyze": ""}, ["sandbox/exposure"]),
-        ({"iptables-legacy-save": ""}, ["capture/rules"]),
+        ({"iptables-nft-save": ""}, ["capture/rules"]),
         ({"guard": 0}, ["capture/rules"]),
         ({"/healthz/ready": (503, "not ready")}, ["agent/ready"]),
         ({"key": 0o640}, ["identity/key"]),
@@ -210,7 +209,7 @@ def test_what_is_wrong_is_named(changes: dict[str, object], ids: list[str]) -> N
 
 
 def test_nothing_there_is_many_failed_checks_and_no_traceback() -> None:
-    nothing = dict.fromkeys(["systemctl", "systemd-analyze", "iptables-legacy-save", "tcp"], "")
+    nothing = dict.fromkeys(["systemctl", "systemd-analyze", "iptables-nft-save", "tcp"], "")
     silent = dict.fromkeys(["/stats", "/certs", "/healthz/ready"], (0, "refused"))
     seen = look(**nothing, **silent, key=None)
     assert seen["counters"] is None
