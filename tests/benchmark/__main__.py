@@ -40,8 +40,8 @@ def size(lab: Lab, folder: Path) -> dict[str, Any]:
     playbook(ONBOARD, inventory, "--tags", "cluster_objects")
     stage.write_files(inventory, folder / "files")
     files = ("-e", f"usual_files={folder}/files")
-    usual_first = playbook(USUAL_SHAPE, inventory, *files)
-    usual_rerun = playbook(USUAL_SHAPE, inventory, *files)
+    usual_first = playbook(USUAL_SHAPE, inventory, *files, seconds=1800)
+    usual_rerun = playbook(USUAL_SHAPE, inventory, *files, seconds=1800)
     reset = stage.forget(lab, machines, inventory)
 
     say(f"  {len(machines)} machines: ours")
@@ -57,6 +57,7 @@ def size(lab: Lab, folder: Path) -> dict[str, Any]:
     offboard = playbook(OFFBOARD, inventory, "--limit", "bench")
     return {
         "machines": len(machines),
+        "load_average": measure.load(),
         "nothing_to_do": rerun,
         "first_join": first,
         "offboard": offboard,

@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 from ansible_collections.brownfield.mesh.plugins.module_utils import artifacts, validate
 from ansible_collections.brownfield.mesh.plugins.module_utils.desired import Host
-from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Artifact
+from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Artifact, to_data
 from ansible_collections.brownfield.mesh.plugins.plugin_utils import (
     cluster_facts,
     registration,
@@ -202,6 +202,8 @@ def write_files(inventory: Path, folder: Path) -> None:
         own.mkdir(parents=True, exist_ok=True)
         for file in state.files.files:
             (own / Path(file.path).name).write_text(file.content)
+        folders = [{**to_data(one), "mode": f"{one.mode:04o}"} for one in state.files.directories]
+        (own / "folders.json").write_text(json.dumps(folders))
         (own / "capture.env").write_text(state.capture_env)
         (own / "hosts-line").write_text(f"{facts.istiod_address} {facts.istiod_host}")
     secret = token.request(fleet.mesh.cluster, "bench", "bench", expiration_seconds=3600)
