@@ -16,7 +16,7 @@ import shutil
 import stat
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Callable, Optional
 
 OURS = "brownfield.mesh"
@@ -287,6 +287,30 @@ def compare_file(host: Host, file: File) -> list[Change]:
     elif same:
         before, after = _show(rights), "file %s\n" % _wanted(file)
     return [Change(file.path, before, after, lambda: host.write(file))]
+
+
+def compare_drop_in(host: Host, file: File) -> list[Change]:
+    """Bring a file in place together with its folder, which only such files are in."""
+
+    def act() -> None:
+        os.makedirs(os.path.dirname(host.path(file.path)), mode=0o755, exist_ok=True)
+        host.write(file)
+
+    return [replace(change, act=act) for change in compare_file(host, file)]
+
+
+def drop_in_removal(host: Host, file: File) -> list[Change]:
+    """Take such a file away, and its folder when it would be empty then."""
+
+    def act() -> None:
+        host.remove(file.path)
+        folder = os.path.dirname(host.path(file.path))
+        if not os.listdir(folder):
+            os.rmdir(folder)
+
+    if not os.path.lexists(host.path(file.path)):
+        return []
+    return [Change(file.path, file.content, "", act)]
 
 
 def compare_link(host: Host, link: Link) -> list[Change]:

@@ -17,6 +17,28 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar.state impo
 READY_URL = "http://127.0.0.1:15021/healthz/ready"
 SERVER_INFO_URL = "http://127.0.0.1:15000/server_info"
 LAST_LINES = 15
+# What the agent says when it does not become ready, and what to do. The first that fits counts.
+ADVICE = (
+    (
+        r"cannot find WorkloadGroup|registration of WorkloadEntry",
+        "istiod has no fitting WorkloadGroup; bring the cluster objects first",
+    ),
+    (
+        r"certificate signed by unknown authority|x509|certificate verify failed",
+        "the machine does not trust istiod, or istiod's name is another; check mesh.istiod.host,"
+        " mesh.revision and the machine's clock",
+    ),
+    (
+        r"Unauthenticated|authentication failure",
+        "istiod does not accept the machine's token; check that mesh.cluster is istiod's cluster",
+    ),
+    (
+        r"connection refused|i/o timeout|no route to host|no such host|deadline exceeded",
+        "the machine does not reach istiod; check mesh.istiod.address, mesh.istiod.port and the"
+        " firewalls between",
+    ),
+    (r"", "see journalctl -u %s on the machine" % PROXY_UNIT),
+)
 _SECRETS = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+")  # a JSON Web Token
 
 
@@ -48,6 +70,11 @@ def versions() -> dict[str, str]:
         "agent": str(metadata.get("ISTIO_VERSION", "")),
         "envoy": parts[1] if len(parts) > 1 else "",
     }
+
+
+def advice(words: str) -> str:
+    """What the agent's last words mean, and what to do."""
+    return next(meaning for sign, meaning in ADVICE if re.search(sign, words))
 
 
 def last_words(host: Host) -> str:

@@ -23,6 +23,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.desired import (
 )
 from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar import (
     agent,
+    backoff,
     capture,
     resolver,
 )
@@ -70,7 +71,7 @@ def join(host: Host, state: SidecarState, supply: Supply, check: bool) -> dict[s
     settings = capture.settings(host, captured)
     resolving = resolver.changes(host, state.dns)
     has_identity = _has_identity(host, state)
-    changes = desired.compare(host, state.files) + resolving
+    changes = desired.compare(host, state.files) + backoff.changes(host) + resolving
     changes += [
         artifacts.change(host, state.package, a, supply.pushed, state.https_proxy) for a in lacking
     ]
@@ -195,8 +196,8 @@ def _wait_ready(host: Host, state: SidecarState) -> None:
             "istiod gave the identity %s, not %s; set mesh.trust_domain to the mesh's own"
             % (found.spiffe_id, state.spiffe_id)
         )
+    words = agent.last_words(host)
     raise MachineError(
-        "the proxy is not ready after %d s; its last words:\n%s\nWhen it names istiod, check"
-        " mesh.istiod.address and that the machine reaches it on the port of mesh.istiod.port"
-        % (READY_SECONDS, agent.last_words(host))
+        "the proxy is not ready after %d s: %s. Its last words:\n%s"
+        % (READY_SECONDS, agent.advice(words), words)
     )

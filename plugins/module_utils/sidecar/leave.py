@@ -9,7 +9,11 @@ from typing import Any
 
 from ansible_collections.brownfield.mesh.plugins.module_utils import artifacts, desired
 from ansible_collections.brownfield.mesh.plugins.module_utils.desired import Change, Host
-from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar import capture, resolver
+from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar import (
+    backoff,
+    capture,
+    resolver,
+)
 from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar.state import (
     CAPTURE_UNIT,
     CONFIG,
@@ -55,7 +59,7 @@ def leave(host: Host, check: bool) -> dict[str, Any]:
             Change(PROXY_UNIT, "running\n", "", lambda: _run(host, "systemctl", "stop", PROXY_UNIT))
         )
     resolving = resolver.removals(host)
-    changes += resolving + artifacts.uninstall(host)
+    changes += resolving + backoff.removals(host) + artifacts.uninstall(host)
     packaged = any(change.what.startswith("package ") for change in changes)
     changes += [_removal(host, path) for path in PATHS[:-1] if os.path.lexists(host.path(path))]
     if packaged:

@@ -18,7 +18,8 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.desired import (
     Change,
     File,
     Host,
-    compare_file,
+    compare_drop_in,
+    drop_in_removal,
 )
 from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar.state import (
     PROXY_UNIT,
@@ -42,19 +43,12 @@ def changes(host: Host, dns: str) -> list[Change]:
     """Bring the two files in place where names are wanted and systemd-resolved is the resolver."""
     if dns != "names" or not is_resolved(host):
         return removals(host)
-    found = []
-    for file in FILES:
-        found += [_with_folder(host, file, change) for change in compare_file(host, file)]
-    return found
+    return [change for file in FILES for change in compare_drop_in(host, file)]
 
 
 def removals(host: Host) -> list[Change]:
-    """Take our files away, with the folder that would be empty then."""
-    return [
-        Change(file.path, file.content, "", lambda path=file.path: _remove(host, path))  # type: ignore[misc]
-        for file in FILES
-        if os.path.exists(host.path(file.path))
-    ]
+    """Take our files away."""
+    return [change for file in FILES for change in drop_in_removal(host, file)]
 
 
 def reload(host: Host) -> None:
@@ -66,18 +60,3 @@ def is_resolved(host: Host) -> bool:
     """Whether the machine's resolv.conf is the stub of systemd-resolved."""
     path = host.path("/etc/resolv.conf")
     return os.path.islink(path) and os.readlink(path).endswith("/systemd/resolve/stub-resolv.conf")
-
-
-def _with_folder(host: Host, file: File, change: Change) -> Change:
-    def act() -> None:
-        os.makedirs(os.path.dirname(host.path(file.path)), mode=0o755, exist_ok=True)
-        change.act()
-
-    return Change(change.what, change.before, change.after, act)
-
-
-def _remove(host: Host, path: str) -> None:
-    host.remove(path)
-    folder = os.path.dirname(host.path(path))
-    if not os.listdir(folder):
-        os.rmdir(folder)
