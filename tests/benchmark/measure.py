@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import resource
 import statistics
 import subprocess
 import sys
@@ -73,7 +74,7 @@ def playbook(name: str, inventory: Path, *arguments: str, seconds: float = 900) 
         "BENCHMARK_RECORD": str(record),
     }
     program = Path(sys.executable).with_name("ansible-playbook")
-    start = time.time()
+    start, used = time.time(), _children_cpu()
     try:
         done = subprocess.run(
             [str(program), name, "-i", str(inventory), *arguments],
@@ -85,7 +86,13 @@ def playbook(name: str, inventory: Path, *arguments: str, seconds: float = 900) 
     if done.returncode != 0 or not record.exists():
         last = "\n".join((done.stdout + done.stderr).strip().splitlines()[-40:])
         raise BenchmarkError(f"{name} failed ({done.returncode}):\n{last}")
-    return summary(start, end, json.loads(record.read_text()))
+    cpu = round(_children_cpu() - used, 2)
+    return {**summary(start, end, json.loads(record.read_text())), "controller_cpu": cpu}
+
+
+def _children_cpu() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def summary(start: float, end: float, record: Mapping[str, Any]) -> dict[str, Any]:
