@@ -321,6 +321,7 @@ def compare_link(host: Host, link: Link) -> list[Change]:
         return []
 
     def act() -> None:
+        os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
         temporary = path + ".new"
         if os.path.lexists(temporary):
             os.unlink(temporary)

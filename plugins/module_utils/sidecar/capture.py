@@ -7,7 +7,6 @@ The rules themselves are Istio's (``pilot-agent istio-iptables``), run by ``mesh
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
 from ansible_collections.brownfield.mesh.plugins.module_utils.desired import (
@@ -130,7 +129,6 @@ def confirm(host: Host) -> None:
             "the fresh connection took longer than %d s, so the guard took capture off; see why a"
             " new SSH connection is slow with capture on, and run again" % GUARD_SECONDS
         )
-    os.makedirs(os.path.dirname(host.path(CAPTURE_ENABLED)), mode=0o755, exist_ok=True)
     for change in compare_link(host, _ENABLED):
         change.act()
 
