@@ -1,0 +1,180 @@
+# Copyright (c) 2026 the brownfield.mesh authors
+# SPDX-License-Identifier: Apache-2.0
+"""The controller's side of joining: how many calls it makes, and what it brings to which."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible_collections.brownfield.mesh.plugins.action import join
+from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
+    Artifact,
+    Machine,
+    Mesh,
+    Proxy,
+    to_data,
+)
+from ansible_collections.brownfield.mesh.plugins.plugin_utils import token
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.errors import ClusterError
+
+from tests.support.fleet import FACTS, PAYMENTS_DB
+
+TOKEN = "eyJcanary.canary.canary"
+DONE = {"changed": True, "needs": [], "confirm": False, "invocation": {"module_args": {}}}
+ARTIFACTS = (
+    Artifact("envoy", "a" * 64, "amd64", path="envoy-amd64"),
+    Artifact("envoy", "b" * 64, "arm64", path="envoy-arm64"),
+    Artifact("pilot-agent", "c" * 64, "amd64", url="https://mirror.example/pilot-agent"),
+)
+MACHINE = Machine(
+    "payments-db-1", PAYMENTS_DB.key, "192.0.2.13", mesh=Mesh(proxy=Proxy(artifacts=ARTIFACTS))
+)
+
+
+class Action:
+    """The action with a machine that answers as a test wants; everything it does is in ``log``."""
+
+    def __init__(self, *answers: dict[str, Any], check: bool = False) -> None:
+        self.log: list[Any] = []
+        self.calls: list[dict[str, Any]] = []
+        self.pipelined: list[bool] = []
+        left = iter(answers)
+        connection = Mock(always_pipeline_modules=False)
+        connection._shell.tmpdir = "/tmp/remote"
+        connection._shell.join_path = lambda *parts: "/".join(parts)
+        connection.reset = lambda: self.log.append("reset")
+        arguments = {"machine": MACHINE, "workload": PAYMENTS_DB, "cluster": FACTS}
+        task = Mock(check_mode=check, async_val=0, diff=False)
+        task.args = {name: to_data(value) for name, value in arguments.items()}
+        made = join.ActionModule(task, connection, Mock(), Mock(), Mock(), Mock())
+        made._find_needle = lambda folder, path: "/play/%s/%s" % (folder, path)
+        made._transfer_file = lambda source, to: self.log.append(("push", source, to))
+        made._remove_tmp_path = lambda path: self.log.append("clean")
+
+        def execute(**options: Any) -> dict[str, Any]:
+            self.log.append("call")
+            self.calls.append(options["module_args"])
+            self.pipelined.append(connection.always_pipeline_modules)
+            return dict(next(left))
+
+        made._execute_module = execute
+        made.validate_argument_spec = lambda argument_spec: (None, task.args)
+        self.made = made
+
+    def run(self) -> dict[str, Any]:
+        result: dict[str, Any] = self.made.run(None, {})
+        return result
+
+
+@pytest.fixture(autouse=True)
+def requested(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    """The tokens that were asked for."""
+    found: list[tuple[Any, ...]] = []
+
+    def request(*arguments: Any) -> str:
+        found.append(arguments)
+        return TOKEN
+
+    monkeypatch.setattr(token, "request", request)
+    return found
+
+
+def test_nothing_to_do_is_one_call(requested: list[Any]) -> None:
+    action = Action({**DONE, "changed": False})
+    result = action.run()
+    assert (result["mesh_calls"], result["needs"], result["changed"]) == (1, [], False)
+    assert action.log == ["call"]
+    assert requested == []
+
+
+def test_what_is_needed_comes_in_a_second_call(requested: list[Any]) -> None:
+    needs = ["token", "artifact envoy arm64"]
+    action = Action({**DONE, "changed": False, "needs": needs}, DONE)
+    result = action.run()
+    assert (result["mesh_calls"], result["needs"], result["changed"]) == (2, needs, True)
+    assert action.log == [
+        "call",
+        ("push", "/play/files/envoy-arm64", "/tmp/remote/envoy"),
+        "call",
+        "clean",
+    ]
+    assert action.calls[1]["pushed"] == {"envoy": "/tmp/remote/envoy"}
+    assert action.calls[1]["token"] == TOKEN
+    assert requested == [(MACHINE.mesh.cluster, "payments", "payments-db")]
+
+
+def test_capture_is_confirmed_over_a_fresh_connection() -> None:
+    action = Action(
+        {**DONE, "changed": False, "needs": ["token"]},
+        {**DONE, "confirm": True, "diff": ["shown"]},
+        {**DONE, "capture": {"on": True}},
+    )
+    result = action.run()
+    assert result["mesh_calls"] == 3
+    assert action.log == ["call", "call", "clean", "reset", "call"]
+    assert action.calls[2]["confirm"] is True
+    assert (result["diff"], result["capture"]) == (["shown"], {"on": True})
+
+
+def test_the_token_is_in_one_call_and_in_no_result() -> None:
+    action = Action(
+        {**DONE, "needs": ["token"]},
+        {**DONE, "confirm": True, "invocation": {"module_args": {"token": TOKEN}}},
+        DONE,
+    )
+    result = action.run()
+    assert TOKEN not in repr(result)
+    assert [TOKEN in repr(call) for call in action.calls] == [False, True, False]
+    # It travels in the connection's stream: without this, a module file would hold it on a disk.
+    assert action.pipelined[1] is True
+
+
+def test_check_mode_asks_for_nothing(requested: list[Any]) -> None:
+    action = Action({**DONE, "needs": ["token", "artifact envoy arm64"]}, check=True)
+    assert action.run()["mesh_calls"] == 1
+    assert action.log == ["call"]
+    assert requested == []
+
+
+@pytest.mark.parametrize("failing", [1, 2])
+def test_a_failed_call_is_the_last(failing: int) -> None:
+    answers = [{**DONE, "needs": ["token"], "confirm": True} for _ in range(failing - 1)]
+    action = Action(*answers, {**DONE, "failed": True, "needs": ["token"], "confirm": True})
+    result = action.run()
+    assert (result["failed"], result["mesh_calls"]) == (True, failing)
+    assert "reset" not in action.log
+    assert action.log.count("clean") == failing - 1
+
+
+def test_a_refused_token_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: Any) -> str:
+        raise ClusterError("the account may not create tokens")
+
+    monkeypatch.setattr(token, "request", refuse)
+    action = Action({**DONE, "needs": ["token"]})
+    with pytest.raises(AnsibleActionFail, match=r"^the account may not create tokens$"):
+        action.run()
+    assert action.log == ["call", "clean"]
+
+
+def test_a_file_that_the_controller_lacks_is_named() -> None:
+    def nowhere(folder: str, path: str) -> str:
+        raise AnsibleError("Unable to find %s" % path)
+
+    action = Action({**DONE, "needs": ["artifact envoy amd64"]})
+    action.made._find_needle = nowhere
+    with pytest.raises(AnsibleActionFail, match=r"envoy: there is no file envoy-amd64 .*`path`"):
+        action.run()
+
+
+def test_every_call_brings_state_and_clock() -> None:
+    action = Action({**DONE, "needs": ["token"]}, {**DONE, "confirm": True}, DONE)
+    action.run()
+    assert len({repr(call["state"]) for call in action.calls}) == 1
+    assert all(call["clock"] > 0 for call in action.calls)
+    assert action.calls[0]["state"]["spiffe_id"].endswith("/sa/payments-db")
+    assert Path(action.calls[0]["state"]["agent"]).name == "pilot-agent"
