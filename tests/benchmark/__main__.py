@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -114,6 +115,8 @@ def main() -> int:
         "--machines", type=counts, default=[1, 10, 40], help="how many, by commas: 1,10"
     )
     options = parser.parse_args()
+    # Ended from outside, it takes its lab down as well.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         print(json.dumps(benchmark(options.machines), indent=2))
     except (BenchmarkError, LabError) as error:
