@@ -133,6 +133,13 @@ def test_the_token_is_in_one_call_and_in_no_result() -> None:
     assert action.pipelined[1] is True
 
 
+def test_what_the_module_was_told_is_in_no_result() -> None:
+    told = {**DONE, "invocation": {"module_args": {"token": TOKEN}}}
+    result = Action({**DONE, "needs": ["token"]}, told).run()
+    assert "invocation" not in result
+    assert TOKEN not in repr(result)
+
+
 def test_check_mode_asks_for_nothing(requested: list[Any]) -> None:
     action = Action({**DONE, "needs": ["token", "artifact envoy arm64"]}, check=True)
     assert action.run()["mesh_calls"] == 1
