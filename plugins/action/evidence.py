@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
@@ -12,13 +13,23 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.color import ANSIBLE_COLOR
-from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Cluster, from_data
+from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
+    Cluster,
+    Machine,
+    Workload,
+    from_data,
+)
 from ansible_collections.brownfield.mesh.plugins.plugin_utils import evidence_document, report
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.errors import ClusterError
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.registration import (
+    Registration,
     workload_entries,
 )
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.registration_checks import (
+    silent_seconds,
+)
 
+PAUSE_SECONDS = 0.5
 _VARIABLES = ("mesh_observed_before", "mesh_probed", "mesh_observed_after")
 
 
@@ -71,13 +82,24 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             name: evidence_document.Seen(*(hostvars[name].get(key) or {} for key in _VARIABLES))
             for name in hosts
         }
-        namespaces = sorted({item["workload"]["namespace"] for item in plan["machines"].values()})
-        try:
-            registrations = workload_entries(
-                from_data(Cluster, plan["mesh"]["cluster"]), namespaces
-            )
-        except ClusterError as error:
-            raise AnsibleActionFail(str(error)) from error
         return evidence_document.document(
-            plan, seen, registrations, hosts, datetime.now(timezone.utc)
+            plan, seen, self._registrations(plan), hosts, datetime.now(timezone.utc)
         )
+
+    def _registrations(self, plan: Mapping[str, Any]) -> list[Registration]:
+        """What istiod registered, once every probe has spoken or has had the time to."""
+        cluster = from_data(Cluster, plan["mesh"]["cluster"])
+        pairs = [
+            (from_data(Machine, item["machine"]), from_data(Workload, item["workload"]))
+            for item in plan["machines"].values()
+        ]
+        namespaces = sorted({workload.namespace for _, workload in pairs})
+        start = time.monotonic()
+        while True:
+            try:
+                registrations = workload_entries(cluster, namespaces)
+            except ClusterError as error:
+                raise AnsibleActionFail(str(error)) from error
+            if time.monotonic() - start >= silent_seconds(pairs, registrations):
+                return registrations
+            time.sleep(PAUSE_SECONDS)

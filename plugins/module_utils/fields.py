@@ -192,7 +192,11 @@ HEALTH = Record(
         Field("tcp", PORT, "The port that must accept a connection."),
         Field("http", PORT, "The port that must answer a GET with a status from 200 to 399."),
         Field("path", Text(HTTP_PATH), "The path of the GET."),
-        Field("period_seconds", SECONDS, "Seconds from one probe to the next."),
+        Field(
+            "period_seconds",
+            SECONDS,
+            "Seconds from one probe to the next. A machine serves one period after its join.",
+        ),
         Field("timeout_seconds", SECONDS, "Seconds after which a probe has failed."),
         Field(
             "failure_threshold", Whole(1, 1000), "Failures in a row that make a machine unhealthy."

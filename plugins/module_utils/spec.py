@@ -127,7 +127,7 @@ class HealthProbe:
     kind: str
     port: int
     path: str = "/"
-    period_seconds: int = 10
+    period_seconds: int = 2
     timeout_seconds: int = 1
     failure_threshold: int = 3
 

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from ansible_collections.brownfield.mesh.plugins.module_utils.cluster import workload_labels
 from ansible_collections.brownfield.mesh.plugins.module_utils.evidence import Check, check
@@ -22,6 +22,24 @@ def registrations_of(
         if (item.namespace, item.group, item.address)
         == (workload.namespace, workload.name, machine.mesh_address)
     ]
+
+
+def silent_seconds(
+    pairs: Iterable[tuple[Machine, Workload]], registrations: Sequence[Registration]
+) -> int:
+    """How long a registered machine's first probe may yet take, in seconds; 0 when all have spoken.
+
+    The agent probes at once, finds Envoy not up yet, and reports first one period later (Istio's
+    pkg/istio-agent/health), so that right after a join "not reported" says nothing.
+    """
+    waits = [0]
+    for machine, workload in pairs:
+        probe, found = workload.health, registrations_of(machine, workload, registrations)
+        if probe is not None and len(found) == 1 and found[0].healthy is None:
+            waits.append(
+                (probe.failure_threshold + 1) * (probe.period_seconds + probe.timeout_seconds)
+            )
+    return max(waits)
 
 
 def check_registration(

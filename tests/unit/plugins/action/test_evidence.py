@@ -105,3 +105,27 @@ def test_a_cluster_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(module, "workload_entries", entries)
     with pytest.raises(AnsibleActionFail, match="see kubeconfig"):
         run(monkeypatch)
+
+
+def test_a_probe_that_has_not_spoken_yet_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    silent = [replace(item, healthy=None) for item in registrations()]
+    answers = [silent, silent, registrations()]
+    pauses: list[float] = []
+    monkeypatch.setattr(module, "workload_entries", lambda *_: list(answers.pop(0)))
+    monkeypatch.setattr(module.time, "sleep", pauses.append)
+    result, _ = run(monkeypatch)
+    assert result["failed"] is False
+    assert len(pauses) == 2
+
+
+def test_a_probe_that_never_speaks_fails_after_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    silent = [replace(item, healthy=None) for item in registrations()]
+    monkeypatch.setattr(module, "workload_entries", lambda *_: silent)
+    monkeypatch.setattr(module.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(
+        module.time, "sleep", lambda seconds: clock.__setitem__(0, clock[0] + seconds)
+    )
+    result, _ = run(monkeypatch)
+    assert "db-1/registration/health" in result["msg"]
+    assert 0 < clock[0] < 60

@@ -12,6 +12,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Mesh
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.registration import Registration
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.registration_checks import (
     check_registration,
+    silent_seconds,
 )
 
 from tests.unit.plugins.plugin_utils.evidence_fixture import DB, MACHINES, registrations
@@ -58,3 +59,15 @@ def test_network_and_revision_are_judged_where_they_are_specified() -> None:
     assert failed(good, mesh=mesh) == []
     assert failed(replace(good, network=""), mesh=mesh) == ["description"]
     assert failed(replace(good, controller="istiod-6f8d9-x2x4z"), mesh=mesh) == ["description"]
+
+
+def test_a_probe_may_be_silent_until_every_attempt_is_over() -> None:
+    pairs = [(MACHINE, DB)]
+    probe = DB.health
+    assert probe is not None
+    silent = replace(ENTRY, healthy=None)
+    assert silent_seconds(pairs, [silent]) > probe.failure_threshold * probe.period_seconds
+    assert silent_seconds(pairs, [ENTRY]) == 0
+    assert silent_seconds(pairs, [replace(silent, address="198.18.0.99")]) == 0
+    assert silent_seconds([(MACHINE, replace(DB, health=None))], [silent]) == 0
+    assert silent_seconds([], []) == 0
