@@ -8,8 +8,8 @@ import json
 import subprocess
 import sys
 
-from lab import lifecycle, machine
-from lab.config import MAX_EXTRA, Lab, LabError, load
+from lab import image, lifecycle, machine
+from lab.config import APPS, MAX_EXTRA, Lab, LabError, load
 
 
 def parser() -> argparse.ArgumentParser:
@@ -31,6 +31,17 @@ def parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=f"run a command in a machine, {what}")
         command.add_argument("machine")
         command.add_argument("argv", nargs=argparse.REMAINDER)
+    one = commands.add_parser(
+        "machine", help="machines beside the lab's own, for other inventories"
+    )
+    verbs = one.add_subparsers(dest="verb", required=True)
+    add = verbs.add_parser("add", help="start one, when it is not there; prints its address")
+    add.add_argument("--image", choices=sorted(image.IMAGES), default="bookworm")
+    add.add_argument("--app", choices=["", *APPS], default="", help="what it serves")
+    add.add_argument("--tag", default="", help="what its maker knows it by")
+    remove = verbs.add_parser("remove", help="take one away, when it is there")
+    for verb in (add, remove):
+        verb.add_argument("machine")
     commands.add_parser("build", help="build what labs are made of, without starting one")
     return top
 
@@ -54,6 +65,10 @@ def act(lab: Lab, options: argparse.Namespace) -> int:
             print(json.dumps(rows, indent=2))
         for row in rows if not options.json else ():
             print(f"{row['machine']:<16} {row['address']:<16} {row['image']:<10} {row['state']}")
+    elif options.command == "machine" and options.verb == "add":
+        print(lifecycle.add(lab, options.machine, options.image, options.app, options.tag))
+    elif options.command == "machine":
+        lifecycle.remove(lab, options.machine)
     elif options.command == "build":
         lifecycle.build()
     else:

@@ -8,7 +8,7 @@ import json
 import os
 import platform
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -31,6 +31,7 @@ class Machine:
     image: str = "bookworm"
     group: str = ""
     app: str = ""  # a unit of lab/apps, or `postgresql`
+    tag: str = ""  # what its maker knows it by, when it was added to the lab
 
 
 CONTROL = Machine("control", 2)
@@ -43,6 +44,8 @@ WORKLOAD_MACHINES = (
     Machine("outsider-1", 15, "bookworm", "mesh_vantage"),
 )
 MAX_EXTRA = 60
+APPS = ("shop-api", "postgresql")
+ADDED_NUMBERS = range(16, 100)
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ class Lab:
     name: str = "lab"
     network: ipaddress.IPv4Network = DEFAULT_RANGE
     extra: int = 0  # further machines for benchmarks
+    added: tuple[Machine, ...] = ()  # machines that somebody else's inventory names
 
     @property
     def machines(self) -> tuple[Machine, ...]:
@@ -59,13 +63,49 @@ class Lab:
         more = (Machine(f"bench-{n:02d}", 100 + n, group="bench") for n in range(1, self.extra + 1))
         return (*WORKLOAD_MACHINES, *more)
 
+    @property
+    def everything(self) -> tuple[Machine, ...]:
+        """All machines of this lab."""
+        return (CONTROL, GATEWAY, *self.machines, *self.added)
+
     def machine(self, name: str) -> Machine:
         """The machine of that name. Raises LabError when there is none."""
-        for machine in (CONTROL, GATEWAY, *self.machines):
+        for machine in self.everything:
             if machine.name == name:
                 return machine
-        known = ", ".join(m.name for m in (CONTROL, GATEWAY, *self.machines))
+        known = ", ".join(m.name for m in self.everything)
         raise LabError(f"there is no machine {name!r} in lab {self.name!r}; there are: {known}")
+
+    def to_add(self, name: str, image: str, app: str, tag: str) -> Machine:
+        """The machine to add: as it is when it is there, or with a free number of its own.
+
+        The number follows from the name where it can, so that a machine that comes again has its
+        address again. Raises LabError.
+        """
+        if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?", name):
+            raise LabError(
+                f"machine {name!r}: use up to 40 lower-case letters, digits and inner dashes"
+            )
+        if name.startswith("bench-") or name in (
+            m.name for m in (CONTROL, GATEWAY, *self.machines)
+        ):
+            raise LabError(f"machine {name!r}: the lab has this name for itself; use another one")
+        taken = {machine.number for machine in self.added}
+        for there in self.added:
+            if there.name == name:
+                wanted = Machine(name, there.number, image, "", app, tag)
+                if wanted != there:
+                    raise LabError(
+                        f"machine {name!r} is there as another one (image {there.image}, app "
+                        f"{there.app or 'none'}, tag {there.tag or 'none'}); remove it first"
+                    )
+                return there
+        first = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4])
+        for step in range(len(ADDED_NUMBERS)):
+            number = ADDED_NUMBERS[(first + step) % len(ADDED_NUMBERS)]
+            if number not in taken:
+                return Machine(name, number, image, "", app, tag)
+        raise LabError(f"lab {self.name!r} has no address left; remove a machine")
 
     def address(self, machine: Machine) -> str:
         """The machine's IPv4 address."""
@@ -108,6 +148,10 @@ class Lab:
     def root(self, machine: Machine) -> Path:
         """Where the machine's file system is mounted."""
         return self.dir / "machines" / machine.name / "root"
+
+    def record(self, machine: Machine) -> Path:
+        """The record of an added machine that is complete. It goes with the machine's folder."""
+        return self.root(machine).parent / "machine.json"
 
     @property
     def pki(self) -> Path:
@@ -161,7 +205,23 @@ def load(name: str = "", address_range: str = "") -> Lab:
         raise LabError(f"LAB_RANGE {text!r} is too small; write a /24, for example 198.18.0.0/24")
     if saved and wanted not in ("", text):
         raise LabError(f"lab {name!r} has the range {text}; take it down before giving it {wanted}")
-    return Lab(name, network, saved.get("extra", 0))
+    lab = Lab(name, network, saved.get("extra", 0))
+    return replace(lab, added=added(lab))
+
+
+def added(lab: Lab) -> tuple[Machine, ...]:
+    """The machines that were added to the lab, by the records in their folders."""
+    records = sorted((lab.dir / "machines").glob("*/machine.json"))
+    return tuple(Machine(**json.loads(file.read_text())) for file in records)
+
+
+def record(lab: Lab, machine: Machine) -> None:
+    """Write that an added machine is complete, and where it is: for whoever added it."""
+    file = lab.record(machine)
+    file.with_name("address").write_text(lab.address(machine))
+    partial = file.with_suffix(".partial")
+    partial.write_text(json.dumps(asdict(machine)))
+    partial.rename(file)
 
 
 def save(lab: Lab) -> None:

@@ -8,8 +8,21 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 
-from lab import cgroup, control, deb, gateway, image, inventory, machine, network, pki, tools
+from lab import (
+    cgroup,
+    config,
+    control,
+    deb,
+    gateway,
+    image,
+    inventory,
+    machine,
+    network,
+    pki,
+    tools,
+)
 from lab.config import CONTROL, GATEWAY, STATE, Lab, LabError, Machine, cache_dir, save
 from lab.run import locked, say, step
 
@@ -29,7 +42,7 @@ def up(lab: Lab) -> None:
     """Start what is not running. Builds what is missing from the cache first. Raises LabError."""
     start = time.monotonic()
     build()
-    with _alone(lab), ThreadPoolExecutor() as pool:
+    with _alone(lab) as lab, ThreadPoolExecutor() as pool:
         save(lab)
         pki.make(lab)
         pki.host_keys(lab)
@@ -38,7 +51,7 @@ def up(lab: Lab) -> None:
         if fresh:  # first, since everything waits for it
             _boot_control_plane(lab)
         written = pool.submit(inventory.write, lab)
-        missing = [m for m in lab.machines if not machine.running(lab, m)]
+        missing = [m for m in (*lab.machines, *lab.added) if not machine.running(lab, m)]
         started = pool.submit(_start, lab, missing)
         if fresh:
             with step("control plane"):
@@ -64,9 +77,12 @@ def _start(lab: Lab, machines: Sequence[Machine]) -> None:
         machine.connect(lab, item)
         machine.boot(lab, item)
         machine.wait_reachable(lab, item)
+        if item in lab.added:  # last: who killed this half way finds no such machine
+            config.record(lab, item)
 
     if machines:
-        with step(f"{len(machines)} machines"), ThreadPoolExecutor(8) as pool:
+        what = machines[0].name if len(machines) == 1 else f"{len(machines)} machines"
+        with step(what), ThreadPoolExecutor(8) as pool:
             list(pool.map(fresh, machines))
 
 
@@ -78,8 +94,37 @@ def reset(lab: Lab, names: Sequence[str]) -> None:
             raise LabError(f"{item.name} cannot be reset alone; use `lab down` and `lab up`")
         if not machine.running(lab, item):
             raise LabError(f"lab {lab.name!r} is not up; `make lab-up` starts it")
-    with _alone(lab):
+    with _alone(lab) as lab:
         _start(lab, machines)
+
+
+def add(lab: Lab, name: str, image: str, app: str, tag: str) -> str:
+    """The address of a machine beside the lab's own, made when it is not there. Raises LabError."""
+    with _alone(lab) as lab:
+        if not machine.running(lab, GATEWAY):
+            raise LabError(f"lab {lab.name!r} is not up; `make lab-up` starts it")
+        item = lab.to_add(name, image, app, tag)
+        known = {m.name for m in lab.everything}
+        for left in machine.of_lab(lab):  # by an `add` that was killed
+            if left.name not in known:
+                machine.remove(lab, left)
+        if item not in lab.added:
+            lab = replace(lab, added=(*lab.added, item))
+        if not machine.running(lab, item):
+            pki.host_keys(lab)
+            _start(lab, [item])
+    return lab.address(item)
+
+
+def remove(lab: Lab, name: str) -> None:
+    """Take an added machine away, or what is left of it. Raises LabError."""
+    with _alone(lab) as lab:
+        if name in (m.name for m in (CONTROL, GATEWAY, *lab.machines)):
+            raise LabError(f"machine {name!r} belongs to the lab; only added ones can be removed")
+        item = Machine(name, 0)
+        lab.record(item).unlink(missing_ok=True)
+        machine.remove(lab, item)
+        pki.forget_host_key(lab, item)
 
 
 def reboot(lab: Lab, names: Sequence[str]) -> None:
@@ -103,7 +148,7 @@ def down(lab: Lab) -> None:
 def status(lab: Lab) -> list[dict[str, str]]:
     """Every machine with its group, image, address and state."""
     rows = []
-    for item in (CONTROL, GATEWAY, *lab.machines):
+    for item in lab.everything:
         state = "off"
         if machine.running(lab, item):
             try:
@@ -132,14 +177,17 @@ def ssh(lab: Lab, name: str, argv: Sequence[str]) -> list[str]:
 
 
 @contextmanager
-def _alone(lab: Lab) -> Iterator[None]:
-    """Hold the lab's lock, so that two commands do not work on one lab. Raises LabError."""
+def _alone(lab: Lab) -> Iterator[Lab]:
+    """Hold the lab's lock, so that two commands do not work on one lab. Raises LabError.
+
+    Gives the lab as it is now: another command may have added a machine before this one's turn.
+    """
     if os.geteuid() != 0:
         raise LabError("the lab needs root: it makes machines, networks and mounts")
     path = STATE / f"{lab.name}.lock"
     with locked(path, f"another command works on lab {lab.name!r}", 120):
         try:
-            yield
+            yield replace(lab, added=config.added(lab))
         finally:
             path.unlink()
             if not any(STATE.iterdir()):

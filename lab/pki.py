@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
-from lab.config import CONTROL, GATEWAY, Lab
+from lab.config import CONTROL, Lab, Machine
 from lab.run import run
 
 # Clients of the API server: file name -> common name and groups. istiod gets exactly the rights
@@ -78,14 +78,22 @@ def host_keys(lab: Lab) -> None:
     folder = lab.dir / "host_keys"
     folder.mkdir(exist_ok=True)
     lines = []
-    for machine in (CONTROL, GATEWAY, *lab.machines):
+    for machine in lab.everything:
         key = folder / machine.name
         public = key.with_name(f"{key.name}.pub")  # written last
         if not public.exists():
             key.unlink(missing_ok=True)
             _keygen(key, machine.name)
         lines.append(f"{lab.address(machine)} {public.read_text()}")
-    (lab.dir / "known_hosts").write_text("".join(lines))
+    partial = lab.dir / "known_hosts.partial"  # logins may be reading the other one
+    partial.write_text("".join(lines))
+    partial.rename(lab.dir / "known_hosts")
+
+
+def forget_host_key(lab: Lab, machine: Machine) -> None:
+    """A machine of this name that comes later is another one."""
+    for suffix in (".pub", ""):
+        (lab.dir / "host_keys" / f"{machine.name}{suffix}").unlink(missing_ok=True)
 
 
 def _name(common_name: str, groups: tuple[str, ...]) -> x509.Name:

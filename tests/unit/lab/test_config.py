@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import ipaddress
 import re
 from pathlib import Path
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lab import config
-from lab.config import CONTROL, GATEWAY, Lab, LabError
+from lab.config import Lab, LabError
 
 NAMES = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,18}[a-z0-9])?", fullmatch=True)
 
@@ -24,7 +25,7 @@ def _state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def everything(lab: Lab) -> list[config.Machine]:
-    return [CONTROL, GATEWAY, *lab.machines]
+    return list(lab.everything)
 
 
 def test_machines_have_addresses_of_their_own_within_the_range() -> None:
@@ -99,3 +100,61 @@ def test_bad_names_are_refused(name: str) -> None:
 def test_bad_ranges_are_refused_with_an_example(text: str) -> None:
     with pytest.raises(LabError, match=r"LAB_RANGE.*198\.18\.0\.0/24"):
         config.load("", text)
+
+
+def added(lab: Lab, name: str, tag: str = "") -> Lab:
+    """The lab after this machine was added to it."""
+    machine = lab.to_add(name, "bookworm", "shop-api", tag)
+    lab.record(machine).parent.mkdir(parents=True, exist_ok=True)
+    config.record(lab, machine)
+    return config.load(lab.name)
+
+
+@given(st.lists(NAMES, max_size=40, unique=True))
+def test_added_machines_have_addresses_that_nobody_else_has(names: list[str]) -> None:
+    lab = Lab(extra=config.MAX_EXTRA)
+    for name in names:
+        machine = lab.to_add(name, "bookworm", "", "")
+        lab = dataclasses.replace(lab, added=(*lab.added, machine))
+    addresses = [lab.address(machine) for machine in everything(lab)]
+    assert len({*addresses, lab.host_address}) == len(addresses) + 1
+    assert all(ipaddress.ip_address(address) in lab.network for address in addresses)
+
+
+def test_an_added_machine_is_known_from_its_record_and_no_part_of_the_inventory() -> None:
+    config.save(Lab())
+    lab = added(Lab(), "cart-1", "first")
+    machine = lab.machine("cart-1")
+    assert (machine.app, machine.tag) == ("shop-api", "first")
+    assert machine not in lab.machines
+    assert lab.record(machine).with_name("address").read_text() == lab.address(machine)
+    assert lab.to_add("cart-1", "bookworm", "shop-api", "first") == machine
+
+
+def test_a_machine_that_comes_again_has_its_address_again() -> None:
+    lab = added(added(Lab(), "cart-1"), "cart-2")
+    before = lab.machine("cart-1")
+    lab.record(before).unlink()
+    again = config.load().to_add("cart-1", "trixie", "", "second")
+    assert again.number == before.number
+
+
+def test_another_machine_of_the_same_name_is_refused() -> None:
+    lab = added(Lab(), "cart-1", "first")
+    with pytest.raises(LabError, match=r"there as another one.*tag first.*remove it first"):
+        lab.to_add("cart-1", "bookworm", "shop-api", "second")
+
+
+@pytest.mark.parametrize("name", ["control", "shop-api-1", "bench-07", "a.b", "-a", "a" * 41, ""])
+def test_names_of_the_lab_and_impossible_ones_cannot_be_added(name: str) -> None:
+    with pytest.raises(LabError, match=r"the lab has this name|up to 40"):
+        Lab().to_add(name, "bookworm", "", "")
+
+
+def test_a_full_lab_says_so() -> None:
+    lab = Lab()
+    for number in range(len(config.ADDED_NUMBERS)):
+        machine = lab.to_add(f"m-{number}", "bookworm", "", "")
+        lab = dataclasses.replace(lab, added=(*lab.added, machine))
+    with pytest.raises(LabError, match="no address left"):
+        lab.to_add("one-more", "bookworm", "", "")
