@@ -48,6 +48,8 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
 )
 from ansible_collections.brownfield.mesh.plugins.plugin_utils import units
 
+# A workload's own part of Istio's ProxyConfig (istio:api/annotation/annotations.gen.go).
+PROXY_CONFIG = "proxy.istio.io/config"
 # Azure's instance metadata and host services must answer whatever the proxy does.
 AZURE_ADDRESSES = ("169.254.169.254/32", "168.63.129.16/32")
 # What `verify` reads and Istio leaves out of Envoy's statistics by default.
@@ -134,14 +136,12 @@ def mesh_config(
 ) -> dict[str, Any]:
     """ProxyConfig as JSON data: the mesh's own, the workload's annotation, and the machine's."""
     mesh = machine.mesh
-    config = dict(cluster.mesh_config.get("defaultConfig") or {})
-    metadata = dict(config.get("proxyMetadata") or {})
-    annotation = workload.annotations.get("proxy.istio.io/config")
-    if annotation:
-        override = yaml.safe_load(annotation) or {}
-        metadata.update(override.get("proxyMetadata") or {})
-        config.update(override)
-    config.setdefault("discoveryAddress", "%s:%d" % (cluster.istiod_host, mesh.istiod.port))
+    common = cluster.mesh_config.get("defaultConfig") or {}
+    own = yaml.safe_load(workload.annotations.get(PROXY_CONFIG, "")) or {}
+    metadata = {**(common.get("proxyMetadata") or {}), **(own.get("proxyMetadata") or {})}
+    # The mesh's own address of istiod is for pods; machines find istiod where they find its CA.
+    address = "%s:%d" % (cluster.istiod_host, mesh.istiod.port)
+    config = {**common, "discoveryAddress": address, **own}
     config["binaryPath"] = envoy
     if workload.health:
         config["readinessProbe"] = probe(workload.health)
@@ -157,8 +157,8 @@ def _metadata(machine: Machine, workload: Workload, cluster: ClusterFacts) -> di
     labels = workload_labels(workload)
     labels.setdefault("service.istio.io/canonical-name", workload.name)
     # istio:pkg/kube/labels/labels.go
-    version = labels.get("app.kubernetes.io/version") or labels.get("version") or "latest"
-    labels.setdefault("service.istio.io/canonical-revision", version)
+    versions = [labels[key] for key in ("app.kubernetes.io/version", "version") if key in labels]
+    labels.setdefault("service.istio.io/canonical-revision", [*versions, "latest"][0])
     metadata = {
         "CANONICAL_SERVICE": labels["service.istio.io/canonical-name"],
         "CANONICAL_REVISION": labels["service.istio.io/canonical-revision"],
