@@ -1,0 +1,259 @@
+# Copyright (c) 2026 the brownfield.mesh authors
+# SPDX-License-Identifier: Apache-2.0
+"""A plan of Terraform's (``show -json``) as typed data, and what of it is shown."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.terraform.errors import TerraformError
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.terraform.redact import (
+    CHANGED,
+    Masker,
+    secrets,
+    shown,
+)
+
+# What Terraform calls by one or two words, and we by one. Anything else is refused by the policy.
+_ACTIONS = {
+    ("no-op",): "none",
+    ("read",): "read",
+    ("create",): "create",
+    ("update",): "update",
+    ("delete",): "delete",
+    ("delete", "create"): "replace",
+    ("create", "delete"): "replace",
+    ("forget",): "forget",
+    ("create", "forget"): "forget",
+}
+QUIET = ("none", "read")
+# Whose diff says most to whoever approves it comes first.
+COUNTED = ("create", "update", "replace", "delete", "forget", "move", "import")
+
+
+@dataclass(frozen=True)
+class Change:
+    """One resource, or one output, as it is (``before``) and as it will be (``after``)."""
+
+    address: str
+    type: str
+    action: str
+    before: Any
+    after: Any
+    before_sensitive: Any = False
+    after_sensitive: Any = False
+    unknown: Any = False
+    reason: str = ""
+    replaced_by: tuple[str, ...] = ()
+
+    @property
+    def deletes(self) -> bool:
+        """Whether something that exists is taken away."""
+        return self.action in ("delete", "replace")
+
+    def sides(self, masker: Masker) -> tuple[Any, Any]:
+        """Before and after, as they may be shown. None where there is nothing."""
+        before, after = self.before, self.after
+        if self.action != "create":
+            before = masker.data(shown(before, self.before_sensitive))
+        if self.action != "delete":
+            after = masker.data(shown(after, self.after_sensitive, self.unknown))
+        if before == after and self.before != self.after:
+            after = CHANGED
+        return before, after
+
+    def attributes(self, masker: Masker) -> dict[str, dict[str, Any]]:
+        """The attributes that change, each with what may be shown of before and after."""
+        names = sorted(
+            {name for side in (self.before, self.after, self.unknown) for name in _keys(side)}
+        )
+        found = {}
+        for name in names:
+            old, new = self._attribute(name).sides(masker)
+            if old != new:
+                found[name] = {"before": old, "after": new}
+        return found
+
+    def _attribute(self, name: str) -> Change:
+        """One attribute as a change of its own."""
+
+        def of(side: Any, missing: Any) -> Any:
+            return side.get(name, missing) if isinstance(side, Mapping) else side
+
+        return replace(
+            self,
+            before=of(self.before, None),
+            after=of(self.after, None),
+            before_sensitive=of(self.before_sensitive, False),
+            after_sensitive=of(self.after_sensitive, False),
+            unknown=of(self.unknown, False),
+        )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What Terraform would do, and what it found changed behind its back (``drift``)."""
+
+    version: str
+    changes: tuple[Change, ...]
+    drift: tuple[Change, ...]
+    outputs: tuple[Change, ...]
+    secrets: frozenset[str]
+
+    @property
+    def changed(self) -> bool:
+        """Whether applying it changes anything, be it the state or an output only."""
+        return bool(self.changes or self.outputs)
+
+    def summary(self) -> dict[str, int]:
+        """How many resources by action, all actions named, and how many outputs change."""
+        counts = Counter(change.action for change in self.changes)
+        named = {action: counts.pop(action, 0) for action in COUNTED}
+        return {**named, **counts, "outputs": len(self.outputs)}
+
+
+def parse(document: bytes) -> Plan:
+    """A plan from what ``terraform show -json PLANFILE`` prints. Raises TerraformError.
+
+    Values of variables are dropped here: Terraform prints the sensitive ones among them in clear.
+    """
+    try:
+        data = json.loads(document)
+        version = str(data["format_version"])
+    except (ValueError, KeyError, TypeError):
+        raise TerraformError(
+            "what `terraform show -json` printed is not a plan; run the same command by hand"
+        ) from None
+    if version.split(".")[0] != "1":
+        raise TerraformError(
+            f"plans of format {version} are newer than this collection (it reads format 1);"
+            " update the collection"
+        )
+    changes = [_resource(item) for item in data.get("resource_changes") or ()]
+    drift = [_resource(item) for item in data.get("resource_drift") or ()]
+    outputs = [_output(name, item) for name, item in (data.get("output_changes") or {}).items()]
+    return Plan(
+        version=str(data.get("terraform_version", "")),
+        changes=tuple(change for change in changes if change.action not in QUIET),
+        drift=tuple(change for change in drift if change.action not in QUIET),
+        outputs=tuple(change for change in outputs if change.action not in QUIET),
+        # Of what does not change as well: it may show up in an output or an error.
+        secrets=frozenset(_secrets((*changes, *drift, *outputs), data)),
+    )
+
+
+def listed(changes: Sequence[Change], masker: Masker) -> list[dict[str, Any]]:
+    """The changes as the task returns them; attributes where something is updated or replaced."""
+    found: list[dict[str, Any]] = []
+    for change in changes:
+        item: dict[str, Any] = {
+            "address": change.address,
+            "type": change.type,
+            "action": change.action,
+        }
+        if change.reason:
+            item["reason"] = change.reason
+        if change.replaced_by:
+            item["replaced_by"] = list(change.replaced_by)
+        if change.action in ("update", "replace"):
+            item["attributes"] = change.attributes(masker)
+        found.append(item)
+    return found
+
+
+def diff(plan: Plan, masker: Masker) -> list[dict[str, str]]:
+    """For Ansible's diff mode: of each resource the attributes that change, then the outputs."""
+    found = []
+    for change in plan.changes:
+        attributes = change.attributes(masker)
+        before = {name: side["before"] for name, side in attributes.items()}
+        after = {name: side["after"] for name, side in attributes.items()}
+        header = f"{change.address} ({change.action})"
+        found.append(
+            _difference(
+                header,
+                None if change.action == "create" else before,
+                None if change.action == "delete" else after,
+            )
+        )
+    for output in plan.outputs:
+        found.append(_difference(f"output {output.address}", *output.sides(masker)))
+    return found
+
+
+def _difference(header: str, before: Any, after: Any) -> dict[str, str]:
+    return {
+        "before_header": header,
+        "after_header": header,
+        "before": _text(before),
+        "after": _text(after),
+    }
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _keys(value: Any) -> Iterable[str]:
+    return value if isinstance(value, Mapping) else ()
+
+
+def _resource(item: Mapping[str, Any]) -> Change:
+    change = item["change"]
+    action = _action(change["actions"])
+    if action == "none" and item.get("previous_address"):
+        action = "move"
+    if change.get("importing") is not None and action == "none":
+        action = "import"
+    if item.get("mode") == "data":
+        action = "read"
+    deposed = f" (deposed {item['deposed']})" if item.get("deposed") else ""
+    moved = f"moved from {item['previous_address']}" if item.get("previous_address") else ""
+    return Change(
+        address=str(item["address"]) + deposed,
+        type=str(item["type"]),
+        action=action,
+        before=change.get("before"),
+        after=change.get("after"),
+        before_sensitive=change.get("before_sensitive", False),
+        after_sensitive=change.get("after_sensitive", False),
+        unknown=change.get("after_unknown", False),
+        reason=str(item.get("action_reason") or moved).replace("_", " "),
+        replaced_by=tuple(
+            ".".join(str(step) for step in path) for path in change.get("replace_paths") or ()
+        ),
+    )
+
+
+def _output(name: str, item: Mapping[str, Any]) -> Change:
+    return Change(
+        address=name,
+        type="output",
+        action=_action(item["actions"]),
+        before=item.get("before"),
+        after=item.get("after"),
+        before_sensitive=item.get("before_sensitive", False),
+        after_sensitive=item.get("after_sensitive", False),
+        unknown=item.get("after_unknown", False),
+    )
+
+
+def _action(actions: Sequence[str]) -> str:
+    return _ACTIONS.get(tuple(actions), "+".join(actions))
+
+
+def _secrets(changes: Iterable[Change], data: Mapping[str, Any]) -> Iterator[str]:
+    for change in changes:
+        yield from secrets(change.before, change.before_sensitive)
+        yield from secrets(change.after, change.after_sensitive)
+    root = (data.get("configuration") or {}).get("root_module") or {}
+    values = data.get("variables") or {}
+    for name, variable in (root.get("variables") or {}).items():
+        if variable.get("sensitive"):
+            yield from secrets((values.get(name) or {}).get("value"), True)
