@@ -32,7 +32,7 @@ def controller_roles(workloads: Iterable[Workload]) -> list[Object]:
                 _rule("", ["configmaps"], ["get", "list"]),
                 _rule("", ["namespaces", "serviceaccounts", "services"], _APPLY),
                 _rule("", ["pods"], ["list"]),
-                _rule("networking.istio.io", ["workloadentries"], ["get", "list"]),
+                _rule("networking.istio.io", ["workloadentries"], ["delete", "get", "list"]),
                 _rule("networking.istio.io", ["workloadgroups"], [*_APPLY, "list"]),
                 _rule(
                     "security.istio.io", ["authorizationpolicies", "peerauthentications"], _APPLY

@@ -21,6 +21,7 @@ import yaml
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
     Gateway,
     Istiod,
+    Machine,
     Mesh,
     Workload,
 )
@@ -31,7 +32,9 @@ from ansible_collections.brownfield.mesh.plugins.plugin_utils import (
 )
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.apply import apply
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.client import Client
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.drain import drain
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.errors import ClusterError
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.kinds import collection_path
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.objects import render
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.rbac import controller_roles
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.remove import remove
@@ -40,6 +43,7 @@ from tests.integration.api_server import ApiServer
 from tests.support.fleet import FACTS, MESH, PAYMENTS_DB
 
 PEM = "-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----\n"
+ENTRY = {"apiVersion": "networking.istio.io/v1", "kind": "WorkloadEntry"}
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 
 
@@ -157,6 +161,14 @@ def test_the_documented_roles_suffice(api: ApiServer, istio: Mesh, namespace: st
     assert claims["sub"] == f"system:serviceaccount:{namespace}:payments-db"
     assert claims["exp"] - claims["iat"] == 600
     assert registration.workload_entries(cluster, [namespace]) == []
+    path = collection_path("WorkloadEntry", namespace)
+    annotations = {registration.GROUP_ANNOTATION: workload.name}
+    body = {
+        "metadata": {"name": "db-1", "annotations": annotations},
+        "spec": {"address": "1.2.3.4"},
+    }
+    api.client().request("POST", path, {**ENTRY, **body})
+    assert drain(client, [(Machine("db-1", workload.key, "1.2.3.4"), workload)], check=False)
     with pytest.raises(ClusterError, match='cannot create resource "serviceaccounts/token"'):
         token.request(cluster, namespace, "default")
     removal = remove(client, [workload], check=False)
