@@ -46,10 +46,8 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
     Machine,
     Workload,
 )
-from ansible_collections.brownfield.mesh.plugins.plugin_utils import units
+from ansible_collections.brownfield.mesh.plugins.plugin_utils import proxy_config, units
 
-# A workload's own part of Istio's ProxyConfig (istio:api/annotation/annotations.gen.go).
-PROXY_CONFIG = "proxy.istio.io/config"
 # Azure's instance metadata and host services must answer whatever the proxy does.
 AZURE_ADDRESSES = ("169.254.169.254/32", "168.63.129.16/32")
 # What `verify` reads and Istio leaves out of Envoy's statistics by default.
@@ -69,12 +67,10 @@ def render(machine: Machine, workload: Workload, cluster: ClusterFacts) -> Sidec
             else artifacts.place("envoy_bootstrap_tmpl.json")
         ),
     }
-    proxy_config = mesh_config(machine, workload, cluster, places["envoy"])
+    config = mesh_config(machine, workload, cluster, places["envoy"])
     files = {
-        "cluster.env": environment_file(
-            agent_environment(machine, workload, cluster, proxy_config)
-        ),
-        "mesh.yaml": yaml.safe_dump({"defaultConfig": proxy_config}, sort_keys=True),
+        "cluster.env": environment_file(agent_environment(machine, workload, cluster, config)),
+        "mesh.yaml": yaml.safe_dump({"defaultConfig": config}, sort_keys=True),
         "root-cert.pem": cluster.root_certificate,
     }
     capture_env = environment_file(capture_environment(machine))
@@ -137,7 +133,7 @@ def mesh_config(
     """ProxyConfig as JSON data: the mesh's own, the workload's annotation, and the machine's."""
     mesh = machine.mesh
     common = cluster.mesh_config.get("defaultConfig") or {}
-    own = yaml.safe_load(workload.annotations.get(PROXY_CONFIG, "")) or {}
+    own = proxy_config.read(workload)
     metadata = {**(common.get("proxyMetadata") or {}), **(own.get("proxyMetadata") or {})}
     # The mesh's own address of istiod is for pods; machines find istiod where they find its CA.
     address = "%s:%d" % (cluster.istiod_host, mesh.istiod.port)
@@ -146,7 +142,7 @@ def mesh_config(
     if workload.health:
         config["readinessProbe"] = probe(workload.health)
     matcher = dict(config.get("proxyStatsMatcher") or {})
-    suffixes = [*matcher.get("inclusionSuffixes", []), *STATISTICS_SUFFIXES]
+    suffixes = [*(matcher.get("inclusionSuffixes") or []), *STATISTICS_SUFFIXES]
     matcher["inclusionSuffixes"] = sorted(set(suffixes))
     config["proxyStatsMatcher"] = matcher
     config["proxyMetadata"] = {**metadata, **_metadata(machine, workload, cluster)}
@@ -182,12 +178,12 @@ def _metadata(machine: Machine, workload: Workload, cluster: ClusterFacts) -> di
 
 
 def agent_environment(
-    machine: Machine, workload: Workload, cluster: ClusterFacts, proxy_config: Mapping[str, Any]
+    machine: Machine, workload: Workload, cluster: ClusterFacts, config: Mapping[str, Any]
 ) -> dict[str, str]:
     """pilot-agent's environment. The metadata stands here too: labels in the mesh file alone are
     not reported, and policies with a selector would silently not apply."""
     environment = {
-        **proxy_config["proxyMetadata"],
+        **config["proxyMetadata"],
         "ISTIO_NAMESPACE": workload.namespace,
         "ISTIO_SERVICE": "%s.%s" % (workload.name, workload.namespace),
         "ISTIO_SVC_IP": machine.mesh_address,
