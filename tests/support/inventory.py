@@ -7,6 +7,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import yaml
 from ansible_collections.brownfield.mesh.plugins.module_utils.fields import PACKAGES
 from ansible_collections.brownfield.mesh.plugins.module_utils.forms import PROTOCOLS
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
@@ -133,19 +134,42 @@ _captures = st.fixed_dictionaries(
     optional={
         "method": st.sampled_from(["auto", "nftables", "iptables"]),
         "exclude_inbound_ports": _excluded,
+        "exclude_outbound_ports": _excluded,
         "exclude_outbound_cidrs": st.lists(
             st.builds(_cidr, st.integers(0, 2**32 - 1), st.integers(0, 32)), unique=True, max_size=3
         ),
     },
 )
+_https_proxies = st.sampled_from(["", "http://proxy.example:3128"])
+
+
+@st.composite
+def _proxies(draw: st.DrawFn) -> dict[str, Any]:
+    package = draw(st.sampled_from(sorted(PACKAGES)))
+    wheres = [{"url": "https://mirror.example/it"}, {"path": "files/it"}]
+    artifacts = [
+        {"name": name, "sha256": DIGEST, "architecture": arch, **draw(st.sampled_from(wheres))}
+        for name in PACKAGES[package]
+        for arch in draw(st.sampled_from([("any",), ("amd64", "arm64")]))
+    ]
+    return {"package": package, "artifacts": artifacts, "https_proxy": draw(_https_proxies)}
+
+
 _meshes = st.fixed_dictionaries(
-    {"proxy": st.just(MESH["proxy"])},
+    {"proxy": st.just(MESH["proxy"]) | _proxies()},
     optional={
+        "cluster": st.just({"kubeconfig": "files/kubeconfig", "context": "prod"}),
+        "gateway": st.just({"service": "gateway", "namespace": "gateways"}),
         "trust_domain": st.sampled_from(["cluster.local", "td1.example"]),
         "revision": _names,
         "network": st.sampled_from(["", "on-premises"]),
         "istiod": st.fixed_dictionaries(
-            {}, optional={"address": st.sampled_from(["", "203.0.113.1"]), "port": _free_ports}
+            {},
+            optional={
+                "host": st.sampled_from(["", "istiod.example.com"]),
+                "address": st.sampled_from(["", "203.0.113.1"]),
+                "port": _free_ports,
+            },
         ),
         "capture": _captures,
         "dns": st.sampled_from(["names", "off", False]),
@@ -153,9 +177,37 @@ _meshes = st.fixed_dictionaries(
 )
 
 
+_labels = st.dictionaries(
+    _names.filter(lambda name: name != "app") | st.sampled_from(["version", "example.com/Tier"]),
+    _names | st.just(""),
+    max_size=3,
+)
+_metadata = st.dictionaries(
+    st.from_regex("X_[A-Z_]{0,4}", fullmatch=True),
+    st.text(st.characters(exclude_characters="{", exclude_categories=["Cc", "Cs"]), max_size=12),
+    max_size=2,
+)
+_annotations = st.builds(
+    lambda others, metadata: {
+        **others,
+        "proxy.istio.io/config": yaml.safe_dump({"proxyMetadata": metadata, "concurrency": 2}),
+    },
+    st.dictionaries(_names, _texts, max_size=2),
+    _metadata,
+) | st.dictionaries(_names, _texts, max_size=3)
+_seconds = st.integers(1, 3600)
+_probing = {
+    "period_seconds": _seconds,
+    "timeout_seconds": _seconds,
+    "failure_threshold": st.integers(1, 1000),
+}
+
+
 @st.composite
 def _workloads(draw: st.DrawFn) -> dict[str, Any]:
-    numbers = draw(st.lists(_free_ports.filter(lambda p: p != 9100), unique=True, max_size=3))
+    # Neither excluded from capture nor a machine's SSH port.
+    served = _free_ports.filter(lambda port: port not in (9100, 2222))
+    numbers = draw(st.lists(served, unique=True, max_size=3))
     ports = [
         {"name": "%s-p%d" % (draw(st.sampled_from(PROTOCOLS)), index), "port": port}
         for index, port in enumerate(numbers)
@@ -164,8 +216,8 @@ def _workloads(draw: st.DrawFn) -> dict[str, Any]:
         "service_account": _names,
         "mode": st.sampled_from(["auto", "sidecar"]),
         "when_proxy_is_down": st.sampled_from(["refuse", "bypass"]),
-        "labels": st.dictionaries(_names.filter(lambda name: name != "app"), _names, max_size=3),
-        "annotations": st.dictionaries(_names, _texts, max_size=3),
+        "labels": _labels,
+        "annotations": _annotations,
         "locality": st.sampled_from(["", "west", "west/1/a"]),
         "weight": st.integers(0, 2**32 - 1),
         "calls": st.lists(
@@ -175,8 +227,10 @@ def _workloads(draw: st.DrawFn) -> dict[str, Any]:
     }
     if numbers:
         port = st.sampled_from(numbers)
-        optional["health"] = st.fixed_dictionaries({"tcp": port}) | st.fixed_dictionaries(
-            {"http": port, "path": st.from_regex("/[!-z]{0,8}", fullmatch=True)}
+        optional["health"] = st.fixed_dictionaries(
+            {"tcp": port}, optional=_probing
+        ) | st.fixed_dictionaries(
+            {"http": port, "path": st.from_regex("/[!-z]{0,8}", fullmatch=True)}, optional=_probing
         )
         optional["callers"] = st.lists(
             st.fixed_dictionaries(
@@ -212,6 +266,9 @@ def inventories(draw: st.DrawFn) -> Hosts:
                             "network": st.sampled_from(["", "cloud"]),
                             "dns": st.sampled_from(["names", "off"]),
                             "external_address": st.just("203.0.113.%d" % number),
+                            "address": st.just("198.51.101.%d" % number),
+                            "ssh_port": st.sampled_from([22, 2222]),
+                            "proxy": st.fixed_dictionaries({"https_proxy": _https_proxies}),
                         },
                     )
                 ),

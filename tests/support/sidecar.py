@@ -195,7 +195,7 @@ def described(
         "service_account": agent["SERVICE_ACCOUNT"],
         "labels": labels,
         "ports": {Port(port["name"], port["containerPort"]) for port in ports},
-        "health": None if probe is None else _health(probe),
+        "health": None if probe is None else health_of(probe),
         "bypass": "BindsTo=" + PROXY_UNIT in files["%s/%s" % (UNITS, CAPTURE_UNIT)],
         "trust_domain": agent["TRUST_DOMAIN"],
         "network": agent["ISTIO_META_NETWORK"],
@@ -239,7 +239,8 @@ def wanted(case: Case) -> dict[str, Any]:
     }
 
 
-def _health(probe: Mapping[str, Any]) -> HealthProbe:
+def health_of(probe: Mapping[str, Any]) -> HealthProbe:
+    """The specification's words for a probe as Istio has it."""
     ((kind, what),) = ((key, probe[key]) for key in ("httpGet", "tcpSocket") if key in probe)
     return HealthProbe(
         "http" if kind == "httpGet" else "tcp",
