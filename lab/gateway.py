@@ -38,9 +38,10 @@ TOKEN_SECONDS = 365 * 24 * 3600  # as long as a lab may live: nothing hands out 
 
 
 def objects(lab: Lab) -> list[Object]:
-    """The east-west gateway's registration, and istiod exposed through it by SNI.
+    """The east-west gateway's registration, and what is exposed through it by SNI.
 
-    As Istio's samples/multicluster expose it: passthrough on 15012 and 15017.
+    As Istio's samples/multicluster expose it: istiod on 15012 and 15017, and all services, to
+    whoever is in the mesh, on 15443.
     """
     name = {"name": NAME, "namespace": NAMESPACE}
     ports = {"status-port": 15021, "tls": 15443, "tls-istiod": 15012, "tls-webhook": 15017}
@@ -67,6 +68,11 @@ def objects(lab: Lab) -> list[Object]:
         for port_name in ("tls-istiod", "tls-webhook")
     ]
     exposed = {"name": "istiod-gateway", "namespace": NAMESPACE}
+    services = {
+        "port": {"name": "tls", "number": ports["tls"], "protocol": "TLS"},
+        "tls": {"mode": "AUTO_PASSTHROUGH"},
+        "hosts": ["*.local"],
+    }
     return [
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": name},
         {
@@ -113,6 +119,12 @@ def objects(lab: Lab) -> list[Object]:
             "kind": "Gateway",
             "metadata": exposed,
             "spec": {"selector": {"istio": "eastwestgateway"}, "servers": servers},
+        },
+        {
+            "apiVersion": "networking.istio.io/v1",
+            "kind": "Gateway",
+            "metadata": {**exposed, "name": "cross-network-gateway"},
+            "spec": {"selector": {"istio": "eastwestgateway"}, "servers": [services]},
         },
         {
             "apiVersion": "networking.istio.io/v1",

@@ -33,8 +33,13 @@ def test_registration_service_and_policy_mean_the_same_proxy() -> None:
 
 def test_istiod_is_passed_through_by_sni() -> None:
     objects = by_kind()
-    ports = {s["port"]["number"]: s["tls"]["mode"] for s in objects["Gateway"]["spec"]["servers"]}
-    assert ports == {15012: "PASSTHROUGH", 15017: "PASSTHROUGH"}
+    ports = {
+        server["port"]["number"]: server["tls"]["mode"]
+        for item in gateway.objects(Lab())
+        if item["kind"] == "Gateway"
+        for server in item["spec"]["servers"]
+    }
+    assert ports == {15012: "PASSTHROUGH", 15017: "PASSTHROUGH", 15443: "AUTO_PASSTHROUGH"}
     for route in objects["VirtualService"]["spec"]["tls"]:
         assert route["match"][0]["port"] in ports
         host = route["route"][0]["destination"]["host"]
