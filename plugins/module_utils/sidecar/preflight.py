@@ -76,6 +76,12 @@ def preflight(host: Host, state: SidecarState, arch: str, clock: float) -> list[
     fitting: list[Artifact] = []
     problems += _cannot(lambda: fitting.extend(artifacts.chosen(state.artifacts, arch)))
     lacking = artifacts.missing(host, state.package, fitting)
+    installer = artifacts.PACKAGE_COMMANDS.get(state.package, ([""],))[0][0]
+    if lacking and installer and not host.succeeds([installer, "--version"]):
+        problems.append(
+            "mesh.proxy.package is %s, but this machine has no %s; write what it installs (deb,"
+            " rpm or binaries) to mesh_machine.proxy.package" % (state.package, installer)
+        )
     if lacking and shutil.disk_usage(host.path("/")).free < DISK_BYTES:
         problems.append("less than 500 MB are free on /; make room for the proxy")
     return problems

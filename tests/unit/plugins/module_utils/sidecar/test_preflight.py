@@ -125,3 +125,16 @@ def test_listening_reads_both_families(box: Machine) -> None:
 def test_its_own_address_is_found() -> None:
     assert preflight._is_local("127.0.0.1")
     assert not preflight._is_local("192.0.2.1")
+
+
+@pytest.mark.parametrize(("package", "installer"), [("deb", "dpkg"), ("rpm", "rpm")])
+def test_a_package_needs_its_installer_until_it_is_installed(
+    box: Machine, state: SidecarState, package: str, installer: str
+) -> None:
+    other = dataclasses.replace(state, package=package)
+    assert problems(box, other) == []
+    box.outputs[installer + " --version"] = (127, "")
+    (problem,) = problems(box, other)
+    assert "package is %s, but this machine has no %s; write" % (package, installer) in problem
+    assert problems(box, state) == []
+    assert problems(box, dataclasses.replace(other, artifacts=())) == []
