@@ -8,6 +8,7 @@ import hashlib
 import http.server
 import json
 import os
+import shutil
 import stat
 import threading
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.brownfield.mesh.plugins.module_utils import artifacts
-from ansible_collections.brownfield.mesh.plugins.module_utils.desired import MachineError
+from ansible_collections.brownfield.mesh.plugins.module_utils.desired import Host, MachineError
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Artifact
 
 from tests.support.machine import Machine
@@ -101,11 +102,15 @@ def test_nothing_unverified_is_installed(box: Machine, mirror: str) -> None:
     assert list(box.path("/opt/mesh-proxy/bin").iterdir()) == []
 
 
-def test_a_package_that_is_not_the_pinned_one_never_meets_dpkg(box: Machine, mirror: str) -> None:
-    package = Artifact("istio-sidecar", "0" * 64, url=mirror + "/istio-sidecar.deb")
-    with pytest.raises(MachineError, match="sha256"):
-        artifacts.install(box.host, "deb", package, {}, "")
-    assert box.ran("dpkg") == []
+@pytest.mark.parametrize("package", ["deb", "rpm"])
+def test_a_package_that_is_not_the_pinned_one_never_meets_its_installer(
+    box: Machine, mirror: str, package: str
+) -> None:
+    sidecar = Artifact("istio-sidecar", "0" * 64, url=mirror + "/istio-sidecar")
+    with pytest.raises(MachineError, match=r"sha256 is .* nothing was installed"):
+        artifacts.install(box.host, package, sidecar, {}, "")
+    assert box.commands == []
+    assert list(box.path("/etc/mesh-proxy").iterdir()) == []
 
 
 @pytest.mark.parametrize("path", ["/missing?sig=canary", "/chunked?sig=canary"])
@@ -150,32 +155,79 @@ def test_what_the_controller_pushed_is_not_fetched(box: Machine, tmp_path: Path)
     assert artifacts.missing(box.host, "binaries", [envoy]) == []
 
 
+class PackageMachine(Machine):
+    """dpkg and rpm bring the agent, and take it away."""
+
+    def _dpkg(self, arguments: list[str]) -> tuple[int, str]:
+        agent = self.path("/usr/local/bin/pilot-agent")
+        if arguments[0] in ("--install", "--upgrade"):
+            # What is installed is whole, and lies where only root writes.
+            package = Path(arguments[-1])
+            assert package.parent == self.path("/etc/mesh-proxy")
+            agent.parent.mkdir(parents=True, exist_ok=True)
+            agent.write_bytes(b"agent of " + package.read_bytes())
+        else:
+            shutil.rmtree(agent.parent)
+        return 0, ""
+
+    _rpm = _dpkg
+
+
 @pytest.mark.parametrize(
-    ("package", "command"),
-    [("deb", "dpkg --install "), ("rpm", "rpm --upgrade --oldpackage --replacepkgs ")],
+    ("package", "install", "remove"),
+    [
+        ("deb", "dpkg --install ", "dpkg --purge istio-sidecar"),
+        ("rpm", "rpm --upgrade --oldpackage --replacepkgs ", "rpm --erase istio-sidecar"),
+    ],
 )
-def test_a_package_is_installed_by_its_tool(
-    box: Machine, mirror: str, package: str, command: str
+def test_a_package_is_installed_once_and_removed_by_its_installer(
+    tmp_path: Path, package: str, install: str, remove: str
 ) -> None:
+    box = PackageMachine(tmp_path)
+    box.path("/etc/mesh-proxy").mkdir()
     agent = box.path("/usr/local/bin/pilot-agent")
-    agent.parent.mkdir(parents=True)
-    agent.write_text("installed by the package")
-    sidecar = pinned("istio-sidecar", ENVOY, url=mirror + "/istio-sidecar")
-    artifacts.install(box.host, package, sidecar, {}, "")
-    (ran,) = box.ran(command)
-    assert not Path(ran.split()[-1]).exists()
-    assert artifacts.missing(box.host, package, [sidecar]) == []
+    versions = {}
+    for version in (b"old", b"new"):
+        file = tmp_path / version.decode()
+        file.write_bytes(version)
+        sidecar = pinned("istio-sidecar", version, path="files/istio-sidecar")
+        versions[version] = sidecar, {sidecar.name: str(file)}
+    for version in (b"old", b"new", b"old"):  # older ones too: the digest decides
+        sidecar, pushed = versions[version]
+        assert artifacts.missing(box.host, package, [sidecar]) == [sidecar]
+        artifacts.change(box.host, package, sidecar, pushed, "").act()
+        assert agent.read_bytes() == b"agent of " + version
+        assert artifacts.missing(box.host, package, [sidecar]) == []
+    assert len(box.commands) == len(box.ran(install)) == 3
+    assert [path.name for path in box.path("/etc/mesh-proxy").iterdir()] == ["artifacts.json"]
     agent.write_text("upgraded by somebody")
     assert artifacts.missing(box.host, package, [sidecar]) == [sidecar]
     (removal,) = artifacts.uninstall(box.host)
-    assert removal.what == "package istio-sidecar"
+    assert (removal.what, box.ran(remove)) == ("package istio-sidecar", [])
+    removal.act()
+    assert len(box.ran(remove)) == 1
+    assert agent.parent.is_dir()
+    assert not agent.exists()
 
 
-def test_a_failed_package_is_not_recorded(box: Machine, mirror: str) -> None:
+@pytest.mark.parametrize(("package", "installer"), [("deb", "dpkg"), ("rpm", "rpm")])
+def test_a_missing_installer_is_named_and_nothing_recorded(
+    box: Machine, mirror: str, monkeypatch: pytest.MonkeyPatch, package: str, installer: str
+) -> None:
+    monkeypatch.setenv("PATH", str(box.root))
+    host = Host(str(box.root) + "/")  # real commands
+    sidecar = pinned("istio-sidecar", ENVOY, url=mirror + "/istio-sidecar")
+    with pytest.raises(MachineError, match=r"\(127\): %s is not installed" % installer):
+        artifacts.install(host, package, sidecar, {}, "")
+    assert list(box.path("/etc/mesh-proxy").iterdir()) == []
+
+
+@pytest.mark.parametrize("package", ["deb", "rpm"])
+def test_a_failed_package_is_not_recorded(box: Machine, mirror: str, package: str) -> None:
     sidecar = pinned("istio-sidecar", ENVOY, url=mirror + "/istio-sidecar")
     box.host._runner = lambda argv: (1, "", "dependency problems")
     with pytest.raises(MachineError, match="dependency problems"):
-        artifacts.install(box.host, "deb", sidecar, {}, "")
+        artifacts.install(box.host, package, sidecar, {}, "")
     assert not box.path(artifacts.RECORD).exists()
 
 
