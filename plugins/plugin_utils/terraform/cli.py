@@ -37,6 +37,7 @@ except ImportError:
     python_terraform = None
 
 OLDEST = (1, 9)
+_ANOTHER_BACKEND = "Backend configuration changed"
 _REPEATS = (
     "output {name} is not returned: it holds a value that is sensitive elsewhere in this"
     " configuration; mark the output as sensitive, or leave that value out"
@@ -113,16 +114,34 @@ class Terraform:
         return text
 
     def init(self, backend: Path | None) -> None:
-        """Prepare the folder. The lock file is never changed, and no state is ever moved."""
+        """Prepare the folder. The lock file is never changed, and no state is ever moved.
+
+        Where the folder was prepared for another backend (another environment of the same code),
+        it is prepared anew. Only there: with -reconfigure Terraform 1.11 asks whether it shall move
+        the state when a local backend has workspaces.
+        """
+        try:
+            self._init(backend, reconfigure=None)
+        except TerraformError as error:
+            if _ANOTHER_BACKEND not in str(error):
+                raise
+            self._init(backend, reconfigure=True)
+
+    def _init(self, backend: Path | None, reconfigure: bool | None) -> None:
         self._stream(
-            "init", json=True, input="false", lockfile="readonly", reconfigure=True,
+            "init",
+            json=True,
+            input="false",
+            lockfile="readonly",
+            reconfigure=reconfigure,
             backend_config=None if backend is None else str(backend),
-        )  # fmt: skip
+        )
 
     def validate(self) -> None:
         """Whether the configuration is right in itself; needs no credentials and no lock."""
         finished = self._start("validate", json=True)
-        found = [Diagnostic.of(item) for item in _json(finished.out).get("diagnostics") or ()]
+        said = _json(_document(finished.out))
+        found = [Diagnostic.of(item) for item in said.get("diagnostics") or ()]
         self._judge("validate", finished.code, found, finished.err)
 
     def plan(
@@ -176,10 +195,10 @@ class Terraform:
         return finished.code, events
 
     def _read(self, command: str, *arguments: str, **options: Any) -> bytes:
-        """What a command prints."""
+        """The JSON that a command prints."""
         finished = self._start(command, *arguments, **options)
         self._judge(command, finished.code, [], finished.err)
-        return finished.out
+        return _document(finished.out)
 
     def _start(
         self, command: str, *arguments: str, on_line: OnLine | None = None, **options: Any
@@ -212,6 +231,12 @@ class Terraform:
 
     def _clean(self, text: str) -> str:
         return self.masker.text(text).replace(f"{self.work}/", "")
+
+
+def _document(out: bytes) -> bytes:
+    """Without what stands before the JSON: OpenTofu prints warnings of its own settings there."""
+    start = re.search(rb"^[{[]", out, re.MULTILINE)
+    return out[start.start() :] if start else b""
 
 
 def _json(document: bytes) -> dict[str, Any]:

@@ -150,7 +150,13 @@ _KNOWN: tuple[tuple[re.Pattern[str], _Answer], ...] = tuple(
             " -platform=linux_amd64` (each platform that runs it), and commit .terraform.lock.hcl",
         ),
         (
-            r"Unsupported Terraform Core version|required_version",
+            r"state migration|migrating existing state",
+            "a state lies in the folder itself (terraform.tfstate, terraform.tfstate.d), or was"
+            " kept elsewhere before; no run moves a state. Move it by hand (`init -migrate-state`), or"
+            " take those files away",
+        ),
+        (
+            r"Unsupported (Terraform|OpenTofu) Core version|required_version",
             "install a version that the configuration allows, or name its path in `binary`",
         ),
         (
