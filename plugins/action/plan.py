@@ -15,7 +15,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils import modes, plan
 from ansible_collections.brownfield.mesh.plugins.module_utils.field_types import Unreadable
 from ansible_collections.brownfield.mesh.plugins.module_utils.problems import SpecError, printable
 from ansible_collections.brownfield.mesh.plugins.module_utils.reachability import DEFAULT_LIMIT
-from ansible_collections.brownfield.mesh.plugins.plugin_utils import cluster_facts
+from ansible_collections.brownfield.mesh.plugins.plugin_utils import cluster_facts, proxy_config
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.errors import ClusterError
 
 # Variables of others that are read beside ours.
@@ -49,6 +49,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 exists=self._exists,
                 modes=modes.RELEASED,
             )
+            if annotations := proxy_config.problems(fleet):
+                raise SpecError(annotations)
             facts = cluster_facts.read(fleet.mesh)
         except (SpecError, ClusterError) as error:
             raise AnsibleActionFail(str(error)) from None

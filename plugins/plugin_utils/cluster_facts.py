@@ -130,7 +130,8 @@ def _gateway_address(mesh: Mesh, service: Mapping[str, Any] | None) -> str:
         raise ClusterError(f"{where} does not exist: correct mesh.gateway, or {otherwise}")
     external = service.get("spec", {}).get("externalIPs") or []
     ingress = service.get("status", {}).get("loadBalancer", {}).get("ingress") or []
-    addresses = [*external, *(item["ip"] for item in ingress if item.get("ip"))]
+    # In the order of Istio's own tool (istio:istioctl/pkg/workload/workload.go).
+    addresses = [*(item["ip"] for item in ingress if item.get("ip")), *external]
     if addresses:
         return str(addresses[0])
     hostnames = [item["hostname"] for item in ingress if item.get("hostname")]

@@ -175,3 +175,10 @@ def test_artefacts_are_looked_for_where_join_looks(run: Run, tmp_path: Path) -> 
 def test_what_the_cluster_says_is_the_message(run: Run) -> None:
     with pytest.raises(AnsibleActionFail, match="no Istio here"):
         run(lab(), ClusterError("no Istio here"))
+
+
+def test_what_no_agent_could_read_is_found_before_the_cluster_is_asked(run: Run) -> None:
+    hosts = lab()
+    hosts["payments-db-1"]["mesh_workload"]["annotations"] = {"proxy.istio.io/config": "quiet"}
+    with pytest.raises(AnsibleActionFail, match=r"payments-db-1: .*proxy\.istio\.io/config"):
+        run(hosts, AssertionError("the cluster was asked"))
