@@ -129,6 +129,11 @@ class Lab:
         """The machine's MAC address: the same after a reset, as neighbours remember it."""
         return (b"\x02bm\0\0" + bytes([machine.number])).hex(":")
 
+    @property
+    def bridge_mac(self) -> str:
+        """The bridge's MAC address: that of number 1, as its IPv4 address is."""
+        return (b"\x02bm\0\0\x01").hex(":")
+
     def netns(self, machine: Machine) -> str:
         """The machine's network namespace, and its name on this host.
 

@@ -51,3 +51,11 @@ def test_down_deletes_the_labs_own_interfaces_only(
     network.down(lab)
     assert sorted(argv[-1] for argv in commands) == [lab.bridge, f"{lab.bridge}-11"]
     assert all(argv[:3] == ["ip", "link", "delete"] for argv in commands)
+
+
+def test_the_bridge_has_an_address_that_no_cable_changes(commands: list[list[str]]) -> None:
+    lab = Lab()
+    network.up(lab)
+    made = next(argv for argv in commands if argv[:3] == ["ip", "link", "add"])
+    assert made[made.index("address") + 1] == lab.bridge_mac
+    assert lab.bridge_mac not in {lab.mac(machine) for machine in lab.everything}
