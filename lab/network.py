@@ -25,7 +25,7 @@ def up(lab: Lab) -> None:
     if shutil.which("modprobe"):
         subprocess.run(["modprobe", "-a", "-q", *MODULES], check=False, capture_output=True)
     if not (LINKS / lab.bridge).exists():
-        # With an address of its own: else it has that of one of its cables, and another one whenever
+        # With an address of its own: else it has that of one of its cables, and another one when
         # a machine comes or goes, which the other machines' neighbour tables find out too late.
         run(["ip", "link", "add", lab.bridge, "address", lab.bridge_mac, "type", "bridge"])
     address = f"{lab.host_address}/{lab.network.prefixlen}"
