@@ -152,8 +152,8 @@ _KNOWN: tuple[tuple[re.Pattern[str], _Answer], ...] = tuple(
         (
             r"state migration|migrating existing state",
             "a state lies in the folder itself (terraform.tfstate, terraform.tfstate.d), or was"
-            " kept elsewhere before; no run moves a state. Move it by hand (`init -migrate-state`), or"
-            " take those files away",
+            " kept elsewhere before; no run moves a state. Move it by hand (`init"
+            " -migrate-state`), or take those files away",
         ),
         (
             r"Unsupported (Terraform|OpenTofu) Core version|required_version",

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -12,6 +13,9 @@ CHANGED = "(sensitive value, changed)"
 UNKNOWN = "(known after apply)"
 # Shorter ones would hide half of every message.
 SHORTEST_SECRET = 5
+# Blocks inside of a variable's are indented, as `terraform fmt` has it.
+_BLOCK = re.compile(r'^(?:[ \t]*variable\s+"(?P<variable>[^"]+)"|[a-z]+(?:\s+"[^"]*")*)\s*\{', re.M)
+_SENSITIVE = re.compile(r"\b(sensitive|ephemeral)\s*=\s*true")
 SHORTEST_LINE = 20
 
 
@@ -108,6 +112,22 @@ class Masker:
             for secret in self._known[start]
             if secret in text
         }
+
+
+def declared_sensitive(configuration: str) -> set[str]:
+    """Names of the variables that a configuration's text declares as sensitive.
+
+    Needed only for what fails before there is a plan, which tells it exactly: a block is taken to
+    reach up to the next one, and a mark anywhere in it counts.
+    """
+    heads = [*_BLOCK.finditer(configuration), None]
+    found = set()
+    for head, following in zip(heads, heads[1:]):
+        assert head is not None
+        block = configuration[head.end() : following.start() if following else None]
+        if head["variable"] and _SENSITIVE.search(block):
+            found.add(head["variable"])
+    return found
 
 
 def _marks(marks: Any) -> bool:

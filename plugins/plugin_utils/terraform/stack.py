@@ -26,6 +26,7 @@ from ansible_collections.brownfield.mesh.plugins.plugin_utils.terraform.events i
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.terraform.policy import Policy, judge
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.terraform.redact import (
     Masker,
+    declared_sensitive,
     secrets,
 )
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.terraform.runner import Runner, run
@@ -72,6 +73,11 @@ class Stack:
                     " it was made with"
                 )
         return found
+
+    def configuration(self) -> str:
+        """The text of the root module."""
+        files = sorted(item for item in self.path.iterdir() if item.name.endswith(_CONFIGURATION))
+        return "\n".join(item.read_text(errors="replace") for item in files)
 
 
 _CONFIGURATION = (".tf", ".tf.json", ".tofu", ".tofu.json")
@@ -136,12 +142,13 @@ class Run:
         stack = self.stack
         variables = environment.build(self.controller, stack.environment, stack.workspace)
         masker = Masker()
-        # Before the plan tells which values are sensitive, names do.
+        # Before the plan tells which values are sensitive, names and declarations do.
+        declared = declared_sensitive(stack.configuration())
         for given in (variables, stack.backend, stack.variables):
             masker.add(
                 text
                 for name, value in given.items()
-                if environment.is_secret(name)
+                if environment.is_secret(name) or (given is stack.variables and name in declared)
                 for text in secrets(value, True)
             )
         binary = cli.find(stack.binary, variables.get("PATH", os.defpath))
