@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import yaml
 from ansible_collections.brownfield.mesh.plugins.module_utils.cluster import (
     ClusterFacts,
     network_of,
@@ -45,7 +44,7 @@ def _facts(fleet: Fleet) -> ClusterFacts:
     )
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(inventories())
 def test_the_files_say_what_the_inventory_says(hosts: Hosts) -> None:
     fleet = parse(hosts)
@@ -70,13 +69,12 @@ def test_the_files_say_what_the_inventory_says(hosts: Hosts) -> None:
         assert state.capture_method == machine.mesh.capture.method
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(inventories())
 def test_the_objects_say_what_the_inventory_says(hosts: Hosts) -> None:
     fleet = parse(hosts)
     facts = _facts(fleet)
-    text = yaml.safe_dump_all(objects.render(fleet.mesh, fleet.workloads, facts))
-    items = list(yaml.safe_load_all(text))
+    items = objects.render(fleet.mesh, fleet.workloads, facts)
     network = network_of(fleet.mesh, facts)
     for workload in fleet.workloads:
         assert _said(items, workload) == _meant(workload, network)
