@@ -40,3 +40,17 @@ output "private_dns_zone" {
   description = "Resource ID and name of the private DNS zone, or null."
   value       = one([for zone in azurerm_private_dns_zone.this : { id = zone.id, name = zone.name }])
 }
+
+output "inbound" {
+  description = "What may come into each subnet, for people and tests: priority, protocol, sources, ports."
+  value = { for name, rules in local.inbound : name => [
+    for line in sort([for rule in values(rules) : format("%04d %s %s -> %s", rule.priority, rule.protocol, join(",", rule.sources), join(",", rule.ports))]) : trimprefix(line, "0")
+  ] }
+}
+
+output "outbound" {
+  description = "What may go out of each subnet, for people and tests: priority, protocol, destinations, ports."
+  value = { for name, rules in local.outbound : name => [
+    for line in sort([for rule in values(rules) : format("%04d %s -> %s %s", rule.priority, rule.protocol, join(",", rule.destinations), join(",", rule.ports))]) : trimprefix(line, "0")
+  ] }
+}

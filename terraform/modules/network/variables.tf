@@ -112,7 +112,7 @@ variable "ssh" {
   nullable = false
 
   validation {
-    condition     = alltrue([for range in var.ssh.from : can(cidrhost(range, 0)) && tonumber(try(split("/", range)[1], 0)) >= 16])
+    condition     = alltrue([for range in var.ssh.from : can(cidrhost(range, 0)) && try(tonumber(split("/", range)[1]), 0) >= 16])
     error_message = "`ssh.from` holds ranges of /16 or narrower, for example [\"10.0.9.0/26\"]. SSH is never open to everybody: use Bastion, a VPN or a jump host."
   }
 
@@ -141,7 +141,7 @@ variable "mesh" {
 
   validation {
     condition = alltrue([
-      for range in concat(var.mesh.ranges, var.mesh.control_plane, var.mesh.gateways) : can(cidrhost(range, 0)) && tonumber(try(split("/", range)[1], 0)) >= 8
+      for range in concat(var.mesh.ranges, var.mesh.control_plane, var.mesh.gateways) : can(cidrhost(range, 0)) && try(tonumber(split("/", range)[1]), 0) >= 8
     ])
     error_message = "`mesh.ranges`, `mesh.control_plane` and `mesh.gateways` hold ranges of /8 or narrower in CIDR notation, for example [\"10.100.0.0/16\"], or [\"203.0.113.10/32\"] for one address."
   }

@@ -67,15 +67,15 @@ variable "inbound" {
     condition = alltrue([for rule in values(var.inbound) : length(rule.ports) > 0 && (
       rule.protocol == "Icmp"
       ? rule.ports == tolist(["*"])
-      : alltrue([for port in rule.ports : can(regex("^[0-9]{1,5}(-[0-9]{1,5})?$", port)) && alltrue([for number in split("-", port) : tonumber(number) <= 65535])])
+      : alltrue([for port in rule.ports : can(regex("^[0-9]{1,5}(-[0-9]{1,5})?$", port)) && alltrue([for number in split("-", port) : try(tonumber(number) <= 65535, false)])])
     )])
     error_message = "The `ports` of an inbound rule are numbers or ranges such as [\"8080\", \"9000-9010\"]; only with protocol Icmp they are [\"*\"]."
   }
 
   validation {
     condition = alltrue([for rule in values(var.inbound) : length(rule.sources) > 0 && (
-      alltrue([for source in rule.sources : can(cidrhost(source, 0)) && tonumber(try(split("/", source)[1], 0)) >= 8])
-      || (length(rule.sources) == 1 && can(regex("^[A-Z][A-Za-z]+([.][A-Za-z0-9]+)?$", rule.sources[0])) && !contains(["Internet", "VirtualNetwork"], rule.sources[0]))
+      alltrue([for source in rule.sources : can(cidrhost(source, 0)) && try(tonumber(split("/", source)[1]), 0) >= 8])
+      || (can(regex("^[A-Z][A-Za-z]+([.][A-Za-z0-9]+)?$", join(",", rule.sources))) && !contains(["Internet", "VirtualNetwork"], join(",", rule.sources)))
     )])
     error_message = "The `sources` of an inbound rule are ranges of /8 or narrower, such as [\"10.1.0.0/16\", \"10.2.0.4/32\"], or one service tag alone. Not the Internet, and not VirtualNetwork, which holds every peered network: write the ranges."
   }
@@ -125,15 +125,15 @@ variable "outbound" {
     condition = alltrue([for rule in values(var.outbound) : length(rule.ports) > 0 && (
       rule.protocol == "Icmp"
       ? rule.ports == tolist(["*"])
-      : alltrue([for port in rule.ports : can(regex("^[0-9]{1,5}(-[0-9]{1,5})?$", port)) && alltrue([for number in split("-", port) : tonumber(number) <= 65535])])
+      : alltrue([for port in rule.ports : can(regex("^[0-9]{1,5}(-[0-9]{1,5})?$", port)) && alltrue([for number in split("-", port) : try(tonumber(number) <= 65535, false)])])
     )])
     error_message = "The `ports` of an outbound rule are numbers or ranges such as [\"443\"]; only with protocol Icmp they are [\"*\"]."
   }
 
   validation {
     condition = alltrue([for rule in values(var.outbound) : length(rule.destinations) > 0 && (
-      alltrue([for destination in rule.destinations : can(cidrhost(destination, 0)) && tonumber(try(split("/", destination)[1], 0)) >= 8])
-      || (length(rule.destinations) == 1 && can(regex("^[A-Z][A-Za-z]+([.][A-Za-z0-9]+)?$", rule.destinations[0])))
+      alltrue([for destination in rule.destinations : can(cidrhost(destination, 0)) && try(tonumber(split("/", destination)[1]), 0) >= 8])
+      || can(regex("^[A-Z][A-Za-z]+([.][A-Za-z0-9]+)?$", join(",", rule.destinations)))
     )])
     error_message = "The `destinations` of an outbound rule are ranges of /8 or narrower, such as [\"10.1.0.0/16\"], or one service tag alone, such as [\"AzureKeyVault\"]. For any public address write [\"Internet\"]."
   }

@@ -1,8 +1,5 @@
-# Every validation refuses what it is there to refuse.
-
-mock_provider "azurerm" {
-  source = "../../tests/mocks"
-}
+# Every validation refuses what it is there to refuse. The module under test has the same variables.tf and nothing else, so that no
+# provider is started for what never gets to it.
 
 variables {
   name           = "shop-prod"
@@ -14,6 +11,10 @@ variables {
 run "name" {
   command = plan
 
+  module {
+    source = "./tests/variables"
+  }
+
   variables {
     name = "Shop"
   }
@@ -23,6 +24,10 @@ run "name" {
 
 run "workload_name" {
   command = plan
+
+  module {
+    source = "./tests/variables"
+  }
 
   variables {
     workloads = { shop_api = {} }
@@ -34,6 +39,10 @@ run "workload_name" {
 run "workload_as_owner" {
   command = plan
 
+  module {
+    source = "./tests/variables"
+  }
+
   variables {
     workloads = { shop-api = { roles = { a = { role = "Owner", scope = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/shop" } } } }
   }
@@ -43,6 +52,10 @@ run "workload_as_owner" {
 
 run "workload_that_administers_machines" {
   command = plan
+
+  module {
+    source = "./tests/variables"
+  }
 
   variables {
     workloads = { shop-api = { roles = { a = { role = "virtual machine contributor", scope = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/shop" } } } }
@@ -54,6 +67,10 @@ run "workload_that_administers_machines" {
 run "role_on_a_resource_group" {
   command = plan
 
+  module {
+    source = "./tests/variables"
+  }
+
   variables {
     workloads = { shop-api = { roles = { a = { role = "Reader", scope = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg" } } } }
   }
@@ -63,6 +80,10 @@ run "role_on_a_resource_group" {
 
 run "role_on_a_subscription" {
   command = plan
+
+  module {
+    source = "./tests/variables"
+  }
 
   variables {
     workloads = { shop-api = { roles = { a = { role = "Reader", scope = "/subscriptions/00000000-0000-0000-0000-000000000000" } } } }
@@ -74,6 +95,10 @@ run "role_on_a_subscription" {
 run "reader_of_another_type" {
   command = plan
 
+  module {
+    source = "./tests/variables"
+  }
+
   variables {
     readers = { ci = { principal_id = "11111111-1111-1111-1111-111111111111", principal_type = "Device" } }
   }
@@ -83,6 +108,10 @@ run "reader_of_another_type" {
 
 run "reader_without_an_object_id" {
   command = plan
+
+  module {
+    source = "./tests/variables"
+  }
 
   variables {
     readers = { ci = { principal_id = "inventory@example.com" } }

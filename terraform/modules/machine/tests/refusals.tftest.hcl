@@ -1,8 +1,5 @@
-# Every validation refuses what it is there to refuse.
-
-mock_provider "azurerm" {
-  source = "../../tests/mocks"
-}
+# Every validation refuses what it is there to refuse. The module under test has the same variables.tf and nothing else, so that no
+# provider is started for what never gets to it.
 
 variables {
   resource_group_name = "rg"
@@ -15,6 +12,10 @@ variables {
 run "environment" {
   command = plan
 
+  module {
+    source = "./tests/variables"
+  }
+
   variables {
     environment = "Prod 1"
   }
@@ -24,6 +25,10 @@ run "environment" {
 
 run "no_key" {
   command = plan
+
+  module {
+    source = "./tests/variables"
+  }
 
   variables {
     ssh_public_keys = []
@@ -35,6 +40,10 @@ run "no_key" {
 run "password_in_place_of_a_key" {
   command = plan
 
+  module {
+    source = "./tests/variables"
+  }
+
   variables {
     ssh_public_keys = ["secret"]
   }
@@ -44,6 +53,10 @@ run "password_in_place_of_a_key" {
 
 run "key_of_a_kind_that_azure_refuses" {
   command = plan
+
+  module {
+    source = "./tests/variables"
+  }
 
   variables {
     ssh_public_keys = ["ecdsa-sha2-nistp256 AAAA"]
@@ -55,6 +68,10 @@ run "key_of_a_kind_that_azure_refuses" {
 run "key_with_its_line_end" {
   command = plan
 
+  module {
+    source = "./tests/variables"
+  }
+
   variables {
     ssh_public_keys = ["ssh-ed25519 AAAA\n"]
   }
@@ -64,6 +81,10 @@ run "key_with_its_line_end" {
 
 run "tags_of_the_inventory" {
   command = plan
+
+  module {
+    source = "./tests/variables"
+  }
 
   variables {
     tags = { mesh-workload = "other" }
@@ -75,6 +96,10 @@ run "tags_of_the_inventory" {
 run "machine_name" {
   command = plan
 
+  module {
+    source = "./tests/variables"
+  }
+
   variables {
     machines = { "Shop_1" = { workload = "shop-api", subnet_id = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/net/subnets/machines" } }
   }
@@ -84,6 +109,10 @@ run "machine_name" {
 
 run "workload" {
   command = plan
+
+  module {
+    source = "./tests/variables"
+  }
 
   variables {
     machines = { a = { workload = "shop_api", subnet_id = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/net/subnets/machines" } }
@@ -95,6 +124,10 @@ run "workload" {
 run "address" {
   command = plan
 
+  module {
+    source = "./tests/variables"
+  }
+
   variables {
     machines = { a = { workload = "shop-api", subnet_id = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/net/subnets/machines", address = "10.20.1.300" } }
   }
@@ -104,6 +137,10 @@ run "address" {
 
 run "zone" {
   command = plan
+
+  module {
+    source = "./tests/variables"
+  }
 
   variables {
     machines = { a = { workload = "shop-api", subnet_id = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/net/subnets/machines", zone = "westeurope-1" } }
@@ -115,6 +152,10 @@ run "zone" {
 run "user_root" {
   command = plan
 
+  module {
+    source = "./tests/variables"
+  }
+
   variables {
     machines = { a = { workload = "shop-api", subnet_id = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/net/subnets/machines", user = "root" } }
   }
@@ -124,6 +165,10 @@ run "user_root" {
 
 run "user_of_no_linux" {
   command = plan
+
+  module {
+    source = "./tests/variables"
+  }
 
   variables {
     machines = { a = { workload = "shop-api", subnet_id = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/net/subnets/machines", user = "Azure User" } }
@@ -135,6 +180,10 @@ run "user_of_no_linux" {
 run "ssh_port" {
   command = plan
 
+  module {
+    source = "./tests/variables"
+  }
+
   variables {
     machines = { a = { workload = "shop-api", subnet_id = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/net/subnets/machines", ssh_port = 70000 } }
   }
@@ -144,6 +193,10 @@ run "ssh_port" {
 
 run "ssh_port_with_own_cloud_init" {
   command = plan
+
+  module {
+    source = "./tests/variables"
+  }
 
   variables {
     machines = { a = { workload = "shop-api", subnet_id = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/net/subnets/machines", ssh_port = 2222, cloud_init = "#cloud-config\n" } }
@@ -155,6 +208,10 @@ run "ssh_port_with_own_cloud_init" {
 run "cloud_init_of_another_kind" {
   command = plan
 
+  module {
+    source = "./tests/variables"
+  }
+
   variables {
     machines = { a = { workload = "shop-api", subnet_id = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/net/subnets/machines", cloud_init = "#!/bin/sh\n" } }
   }
@@ -164,6 +221,10 @@ run "cloud_init_of_another_kind" {
 
 run "os_disk_type" {
   command = plan
+
+  module {
+    source = "./tests/variables"
+  }
 
   variables {
     machines = { a = { workload = "shop-api", subnet_id = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/net/subnets/machines", os_disk = { type = "UltraSSD_LRS" } } }
@@ -175,6 +236,10 @@ run "os_disk_type" {
 run "data_disk_name" {
   command = plan
 
+  module {
+    source = "./tests/variables"
+  }
+
   variables {
     machines = { a = { workload = "shop-api", subnet_id = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/net/subnets/machines", data_disks = { "Data 1" = { lun = 0, size_gb = 8 } } } }
   }
@@ -184,6 +249,10 @@ run "data_disk_name" {
 
 run "data_disk_lun" {
   command = plan
+
+  module {
+    source = "./tests/variables"
+  }
 
   variables {
     machines = { a = { workload = "shop-api", subnet_id = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/net/subnets/machines", data_disks = { data = { lun = 64, size_gb = 8 } } } }
@@ -195,6 +264,10 @@ run "data_disk_lun" {
 run "data_disk_size" {
   command = plan
 
+  module {
+    source = "./tests/variables"
+  }
+
   variables {
     machines = { a = { workload = "shop-api", subnet_id = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/net/subnets/machines", data_disks = { data = { lun = 0, size_gb = 0 } } } }
   }
@@ -204,6 +277,10 @@ run "data_disk_size" {
 
 run "data_disk_caching" {
   command = plan
+
+  module {
+    source = "./tests/variables"
+  }
 
   variables {
     machines = { a = { workload = "shop-api", subnet_id = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/net/subnets/machines", data_disks = { data = { lun = 0, size_gb = 8, caching = "Write" } } } }
@@ -215,6 +292,10 @@ run "data_disk_caching" {
 run "data_disks_with_one_lun" {
   command = plan
 
+  module {
+    source = "./tests/variables"
+  }
+
   variables {
     machines = { a = { workload = "shop-api", subnet_id = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/net/subnets/machines", data_disks = { data = { lun = 0, size_gb = 8 }, log = { lun = 0, size_gb = 8 } } } }
   }
@@ -224,6 +305,10 @@ run "data_disks_with_one_lun" {
 
 run "machine_tags_of_the_inventory" {
   command = plan
+
+  module {
+    source = "./tests/variables"
+  }
 
   variables {
     machines = { a = { workload = "shop-api", subnet_id = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/net/subnets/machines", tags = { Mesh-User = "root" } } }

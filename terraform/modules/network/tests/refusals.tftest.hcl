@@ -1,8 +1,5 @@
-# Every validation refuses what it is there to refuse.
-
-mock_provider "azurerm" {
-  source = "../../tests/mocks"
-}
+# Every validation refuses what it is there to refuse. The module under test has the same variables.tf and nothing else, so that no
+# provider is started for what never gets to it.
 
 variables {
   name                = "shop"
@@ -15,6 +12,10 @@ variables {
 run "name" {
   command = plan
 
+  module {
+    source = "./tests/variables"
+  }
+
   variables {
     name = "Shop_1"
   }
@@ -24,6 +25,10 @@ run "name" {
 
 run "address_space_empty" {
   command = plan
+
+  module {
+    source = "./tests/variables"
+  }
 
   variables {
     address_space = []
@@ -35,6 +40,10 @@ run "address_space_empty" {
 run "address_space_no_range" {
   command = plan
 
+  module {
+    source = "./tests/variables"
+  }
+
   variables {
     address_space = ["10.20.0.0"]
   }
@@ -44,6 +53,10 @@ run "address_space_no_range" {
 
 run "dns_server_no_address" {
   command = plan
+
+  module {
+    source = "./tests/variables"
+  }
 
   variables {
     dns_servers = ["dns.example.com"]
@@ -55,6 +68,10 @@ run "dns_server_no_address" {
 run "no_subnet" {
   command = plan
 
+  module {
+    source = "./tests/variables"
+  }
+
   variables {
     subnets = {}
   }
@@ -64,6 +81,10 @@ run "no_subnet" {
 
 run "subnet_name" {
   command = plan
+
+  module {
+    source = "./tests/variables"
+  }
 
   variables {
     subnets = { Machines = { address_prefix = "10.20.1.0/24" } }
@@ -75,6 +96,10 @@ run "subnet_name" {
 run "subnet_no_range" {
   command = plan
 
+  module {
+    source = "./tests/variables"
+  }
+
   variables {
     subnets = { machines = { address_prefix = "10.20.1.0" } }
   }
@@ -84,6 +109,10 @@ run "subnet_no_range" {
 
 run "subnet_rule_before_those_of_the_module" {
   command = plan
+
+  module {
+    source = "./tests/variables"
+  }
 
   variables {
     subnets = { machines = { address_prefix = "10.20.1.0/24", outbound = { a = { priority = 199, destinations = ["Internet"], ports = ["443"] } } } }
@@ -95,6 +124,10 @@ run "subnet_rule_before_those_of_the_module" {
 run "ssh_from_everywhere" {
   command = plan
 
+  module {
+    source = "./tests/variables"
+  }
+
   variables {
     ssh = { from = ["0.0.0.0/0"] }
   }
@@ -104,6 +137,10 @@ run "ssh_from_everywhere" {
 
 run "ssh_from_a_whole_network_class" {
   command = plan
+
+  module {
+    source = "./tests/variables"
+  }
 
   variables {
     ssh = { from = ["10.0.0.0/8"] }
@@ -115,6 +152,10 @@ run "ssh_from_a_whole_network_class" {
 run "ssh_from_no_range" {
   command = plan
 
+  module {
+    source = "./tests/variables"
+  }
+
   variables {
     ssh = { from = ["bastion"] }
   }
@@ -124,6 +165,10 @@ run "ssh_from_no_range" {
 
 run "ssh_port" {
   command = plan
+
+  module {
+    source = "./tests/variables"
+  }
 
   variables {
     ssh = { port = 0 }
@@ -135,6 +180,10 @@ run "ssh_port" {
 run "mesh_everywhere" {
   command = plan
 
+  module {
+    source = "./tests/variables"
+  }
+
   variables {
     mesh = { ranges = ["0.0.0.0/0"] }
   }
@@ -144,6 +193,10 @@ run "mesh_everywhere" {
 
 run "mesh_control_plane_no_range" {
   command = plan
+
+  module {
+    source = "./tests/variables"
+  }
 
   variables {
     mesh = { control_plane = ["istiod.example.com"] }
@@ -155,6 +208,10 @@ run "mesh_control_plane_no_range" {
 run "mesh_gateway_no_range" {
   command = plan
 
+  module {
+    source = "./tests/variables"
+  }
+
   variables {
     mesh = { gateways = ["203.0.113.10"] }
   }
@@ -164,6 +221,10 @@ run "mesh_gateway_no_range" {
 
 run "nat_zone" {
   command = plan
+
+  module {
+    source = "./tests/variables"
+  }
 
   variables {
     nat_gateway = { zones = ["4"] }
@@ -175,6 +236,10 @@ run "nat_zone" {
 run "nat_timeout" {
   command = plan
 
+  module {
+    source = "./tests/variables"
+  }
+
   variables {
     nat_gateway = { idle_timeout_in_minutes = 3 }
   }
@@ -184,6 +249,10 @@ run "nat_timeout" {
 
 run "route_type" {
   command = plan
+
+  module {
+    source = "./tests/variables"
+  }
 
   variables {
     routes = { default = { address_prefix = "0.0.0.0/0", next_hop_type = "Firewall" } }
@@ -195,6 +264,10 @@ run "route_type" {
 run "route_without_appliance" {
   command = plan
 
+  module {
+    source = "./tests/variables"
+  }
+
   variables {
     routes = { default = { address_prefix = "0.0.0.0/0", next_hop_type = "VirtualAppliance" } }
   }
@@ -204,6 +277,10 @@ run "route_without_appliance" {
 
 run "route_with_an_address_too_many" {
   command = plan
+
+  module {
+    source = "./tests/variables"
+  }
 
   variables {
     routes = { default = { address_prefix = "0.0.0.0/0", next_hop_type = "None", next_hop_in_ip_address = "10.0.1.4" } }
@@ -215,6 +292,10 @@ run "route_with_an_address_too_many" {
 run "dns_zone_of_one_label" {
   command = plan
 
+  module {
+    source = "./tests/variables"
+  }
+
   variables {
     private_dns = { zone = "mesh" }
   }
@@ -224,6 +305,10 @@ run "dns_zone_of_one_label" {
 
 run "dns_record_no_address" {
   command = plan
+
+  module {
+    source = "./tests/variables"
+  }
 
   variables {
     private_dns = { zone = "mesh.internal", records = { istiod = ["istiod.example.com"] } }
@@ -235,6 +320,10 @@ run "dns_record_no_address" {
 run "two_remote_gateways" {
   command = plan
 
+  module {
+    source = "./tests/variables"
+  }
+
   variables {
     peerings = { a = { remote_virtual_network_id = "/a", use_remote_gateways = true }, b = { remote_virtual_network_id = "/b", use_remote_gateways = true } }
   }
@@ -244,6 +333,10 @@ run "two_remote_gateways" {
 
 run "remote_gateway_that_is_not_offered" {
   command = plan
+
+  module {
+    source = "./tests/variables"
+  }
 
   variables {
     peerings = { hub = { remote_virtual_network_id = "/a", use_remote_gateways = true, reverse = { resource_group_name = "hub", virtual_network_name = "hub" } } }
@@ -255,6 +348,10 @@ run "remote_gateway_that_is_not_offered" {
 run "flow_logs_too_long" {
   command = plan
 
+  module {
+    source = "./tests/variables"
+  }
+
   variables {
     flow_logs = { network_watcher_name = "w", storage_account_id = "/s", retention_days = 366 }
   }
@@ -264,6 +361,10 @@ run "flow_logs_too_long" {
 
 run "flow_logs_negative" {
   command = plan
+
+  module {
+    source = "./tests/variables"
+  }
 
   variables {
     flow_logs = { network_watcher_name = "w", storage_account_id = "/s", retention_days = -1 }

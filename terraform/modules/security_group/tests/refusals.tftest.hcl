@@ -1,8 +1,5 @@
-# Every validation refuses what it is there to refuse.
-
-mock_provider "azurerm" {
-  source = "../../tests/mocks"
-}
+# Every validation refuses what it is there to refuse. The module under test has the same variables.tf and nothing else, so that no
+# provider is started for what never gets to it.
 
 variables {
   name                = "group"
@@ -12,6 +9,10 @@ variables {
 
 run "name_that_azure_refuses" {
   command = plan
+
+  module {
+    source = "./tests/variables"
+  }
 
   variables {
     name = "-group"
@@ -23,6 +24,10 @@ run "name_that_azure_refuses" {
 run "inbound_name" {
   command = plan
 
+  module {
+    source = "./tests/variables"
+  }
+
   variables {
     inbound = { "A b" = { priority = 200, sources = ["10.1.0.0/16"], ports = ["443"], protocol = "Tcp", description = "" } }
   }
@@ -32,6 +37,10 @@ run "inbound_name" {
 
 run "inbound_priority_of_the_last_rule" {
   command = plan
+
+  module {
+    source = "./tests/variables"
+  }
 
   variables {
     inbound = { a = { priority = 4096, sources = ["10.1.0.0/16"], ports = ["443"], protocol = "Tcp", description = "" } }
@@ -43,6 +52,10 @@ run "inbound_priority_of_the_last_rule" {
 run "inbound_priority_too_small" {
   command = plan
 
+  module {
+    source = "./tests/variables"
+  }
+
   variables {
     inbound = { a = { priority = 99, sources = ["10.1.0.0/16"], ports = ["443"], protocol = "Tcp", description = "" } }
   }
@@ -52,6 +65,10 @@ run "inbound_priority_too_small" {
 
 run "inbound_priority_not_whole" {
   command = plan
+
+  module {
+    source = "./tests/variables"
+  }
 
   variables {
     inbound = { a = { priority = 100.5, sources = ["10.1.0.0/16"], ports = ["443"], protocol = "Tcp", description = "" } }
@@ -63,6 +80,10 @@ run "inbound_priority_not_whole" {
 run "inbound_priority_twice" {
   command = plan
 
+  module {
+    source = "./tests/variables"
+  }
+
   variables {
     inbound = { a = { priority = 200, sources = ["10.1.0.0/16"], ports = ["443"], protocol = "Tcp", description = "" }, b = { priority = 200, sources = ["10.2.0.0/16"], ports = ["80"] } }
   }
@@ -72,6 +93,10 @@ run "inbound_priority_twice" {
 
 run "inbound_protocol" {
   command = plan
+
+  module {
+    source = "./tests/variables"
+  }
 
   variables {
     inbound = { a = { priority = 200, sources = ["10.1.0.0/16"], ports = ["443"], protocol = "*", description = "" } }
@@ -83,6 +108,10 @@ run "inbound_protocol" {
 run "inbound_ports_any" {
   command = plan
 
+  module {
+    source = "./tests/variables"
+  }
+
   variables {
     inbound = { a = { priority = 200, sources = ["10.1.0.0/16"], ports = ["*"], protocol = "Tcp", description = "" } }
   }
@@ -92,6 +121,10 @@ run "inbound_ports_any" {
 
 run "inbound_ports_none" {
   command = plan
+
+  module {
+    source = "./tests/variables"
+  }
 
   variables {
     inbound = { a = { priority = 200, sources = ["10.1.0.0/16"], ports = [], protocol = "Tcp", description = "" } }
@@ -103,6 +136,10 @@ run "inbound_ports_none" {
 run "inbound_ports_too_high" {
   command = plan
 
+  module {
+    source = "./tests/variables"
+  }
+
   variables {
     inbound = { a = { priority = 200, sources = ["10.1.0.0/16"], ports = ["1-65536"], protocol = "Tcp", description = "" } }
   }
@@ -112,6 +149,10 @@ run "inbound_ports_too_high" {
 
 run "inbound_icmp_with_ports" {
   command = plan
+
+  module {
+    source = "./tests/variables"
+  }
 
   variables {
     inbound = { a = { priority = 200, sources = ["10.1.0.0/16"], ports = ["443"], protocol = "Icmp", description = "" } }
@@ -123,6 +164,10 @@ run "inbound_icmp_with_ports" {
 run "inbound_no_sources" {
   command = plan
 
+  module {
+    source = "./tests/variables"
+  }
+
   variables {
     inbound = { a = { priority = 200, sources = [], ports = ["443"], protocol = "Tcp", description = "" } }
   }
@@ -132,6 +177,10 @@ run "inbound_no_sources" {
 
 run "inbound_sources_everything" {
   command = plan
+
+  module {
+    source = "./tests/variables"
+  }
 
   variables {
     inbound = { a = { priority = 200, sources = ["0.0.0.0/0"], ports = ["443"], protocol = "Tcp", description = "" } }
@@ -143,6 +192,10 @@ run "inbound_sources_everything" {
 run "inbound_sources_half_of_everything" {
   command = plan
 
+  module {
+    source = "./tests/variables"
+  }
+
   variables {
     inbound = { a = { priority = 200, sources = ["0.0.0.0/1", "128.0.0.0/1"], ports = ["443"], protocol = "Tcp", description = "" } }
   }
@@ -152,6 +205,10 @@ run "inbound_sources_half_of_everything" {
 
 run "inbound_sources_star" {
   command = plan
+
+  module {
+    source = "./tests/variables"
+  }
 
   variables {
     inbound = { a = { priority = 200, sources = ["*"], ports = ["443"], protocol = "Tcp", description = "" } }
@@ -163,6 +220,10 @@ run "inbound_sources_star" {
 run "inbound_sources_tag_among_ranges" {
   command = plan
 
+  module {
+    source = "./tests/variables"
+  }
+
   variables {
     inbound = { a = { priority = 200, sources = ["AzureKeyVault", "10.1.0.0/16"], ports = ["443"], protocol = "Tcp", description = "" } }
   }
@@ -172,6 +233,10 @@ run "inbound_sources_tag_among_ranges" {
 
 run "inbound_sources_without_prefix" {
   command = plan
+
+  module {
+    source = "./tests/variables"
+  }
 
   variables {
     inbound = { a = { priority = 200, sources = ["10.1.0.4"], ports = ["443"], protocol = "Tcp", description = "" } }
@@ -183,6 +248,10 @@ run "inbound_sources_without_prefix" {
 run "inbound_description_too_long" {
   command = plan
 
+  module {
+    source = "./tests/variables"
+  }
+
   variables {
     inbound = { a = { priority = 200, sources = ["10.1.0.0/16"], ports = ["443"], protocol = "Tcp", description = format("%0141d", 0) } }
   }
@@ -192,6 +261,10 @@ run "inbound_description_too_long" {
 
 run "outbound_name" {
   command = plan
+
+  module {
+    source = "./tests/variables"
+  }
 
   variables {
     outbound = { "A b" = { priority = 200, destinations = ["10.1.0.0/16"], ports = ["443"], protocol = "Tcp", description = "" } }
@@ -203,6 +276,10 @@ run "outbound_name" {
 run "outbound_priority_of_the_last_rule" {
   command = plan
 
+  module {
+    source = "./tests/variables"
+  }
+
   variables {
     outbound = { a = { priority = 4096, destinations = ["10.1.0.0/16"], ports = ["443"], protocol = "Tcp", description = "" } }
   }
@@ -212,6 +289,10 @@ run "outbound_priority_of_the_last_rule" {
 
 run "outbound_priority_too_small" {
   command = plan
+
+  module {
+    source = "./tests/variables"
+  }
 
   variables {
     outbound = { a = { priority = 99, destinations = ["10.1.0.0/16"], ports = ["443"], protocol = "Tcp", description = "" } }
@@ -223,6 +304,10 @@ run "outbound_priority_too_small" {
 run "outbound_priority_not_whole" {
   command = plan
 
+  module {
+    source = "./tests/variables"
+  }
+
   variables {
     outbound = { a = { priority = 100.5, destinations = ["10.1.0.0/16"], ports = ["443"], protocol = "Tcp", description = "" } }
   }
@@ -232,6 +317,10 @@ run "outbound_priority_not_whole" {
 
 run "outbound_priority_twice" {
   command = plan
+
+  module {
+    source = "./tests/variables"
+  }
 
   variables {
     outbound = { a = { priority = 200, destinations = ["10.1.0.0/16"], ports = ["443"], protocol = "Tcp", description = "" }, b = { priority = 200, destinations = ["10.2.0.0/16"], ports = ["80"] } }
@@ -243,6 +332,10 @@ run "outbound_priority_twice" {
 run "outbound_protocol" {
   command = plan
 
+  module {
+    source = "./tests/variables"
+  }
+
   variables {
     outbound = { a = { priority = 200, destinations = ["10.1.0.0/16"], ports = ["443"], protocol = "*", description = "" } }
   }
@@ -252,6 +345,10 @@ run "outbound_protocol" {
 
 run "outbound_ports_any" {
   command = plan
+
+  module {
+    source = "./tests/variables"
+  }
 
   variables {
     outbound = { a = { priority = 200, destinations = ["10.1.0.0/16"], ports = ["*"], protocol = "Tcp", description = "" } }
@@ -263,6 +360,10 @@ run "outbound_ports_any" {
 run "outbound_ports_none" {
   command = plan
 
+  module {
+    source = "./tests/variables"
+  }
+
   variables {
     outbound = { a = { priority = 200, destinations = ["10.1.0.0/16"], ports = [], protocol = "Tcp", description = "" } }
   }
@@ -272,6 +373,10 @@ run "outbound_ports_none" {
 
 run "outbound_ports_too_high" {
   command = plan
+
+  module {
+    source = "./tests/variables"
+  }
 
   variables {
     outbound = { a = { priority = 200, destinations = ["10.1.0.0/16"], ports = ["1-65536"], protocol = "Tcp", description = "" } }
@@ -283,6 +388,10 @@ run "outbound_ports_too_high" {
 run "outbound_icmp_with_ports" {
   command = plan
 
+  module {
+    source = "./tests/variables"
+  }
+
   variables {
     outbound = { a = { priority = 200, destinations = ["10.1.0.0/16"], ports = ["443"], protocol = "Icmp", description = "" } }
   }
@@ -292,6 +401,10 @@ run "outbound_icmp_with_ports" {
 
 run "outbound_no_destinations" {
   command = plan
+
+  module {
+    source = "./tests/variables"
+  }
 
   variables {
     outbound = { a = { priority = 200, destinations = [], ports = ["443"], protocol = "Tcp", description = "" } }
@@ -303,6 +416,10 @@ run "outbound_no_destinations" {
 run "outbound_destinations_everything" {
   command = plan
 
+  module {
+    source = "./tests/variables"
+  }
+
   variables {
     outbound = { a = { priority = 200, destinations = ["0.0.0.0/0"], ports = ["443"], protocol = "Tcp", description = "" } }
   }
@@ -312,6 +429,10 @@ run "outbound_destinations_everything" {
 
 run "outbound_destinations_half_of_everything" {
   command = plan
+
+  module {
+    source = "./tests/variables"
+  }
 
   variables {
     outbound = { a = { priority = 200, destinations = ["0.0.0.0/1", "128.0.0.0/1"], ports = ["443"], protocol = "Tcp", description = "" } }
@@ -323,6 +444,10 @@ run "outbound_destinations_half_of_everything" {
 run "outbound_destinations_star" {
   command = plan
 
+  module {
+    source = "./tests/variables"
+  }
+
   variables {
     outbound = { a = { priority = 200, destinations = ["*"], ports = ["443"], protocol = "Tcp", description = "" } }
   }
@@ -332,6 +457,10 @@ run "outbound_destinations_star" {
 
 run "outbound_destinations_tag_among_ranges" {
   command = plan
+
+  module {
+    source = "./tests/variables"
+  }
 
   variables {
     outbound = { a = { priority = 200, destinations = ["AzureKeyVault", "10.1.0.0/16"], ports = ["443"], protocol = "Tcp", description = "" } }
@@ -343,6 +472,10 @@ run "outbound_destinations_tag_among_ranges" {
 run "outbound_destinations_without_prefix" {
   command = plan
 
+  module {
+    source = "./tests/variables"
+  }
+
   variables {
     outbound = { a = { priority = 200, destinations = ["10.1.0.4"], ports = ["443"], protocol = "Tcp", description = "" } }
   }
@@ -352,6 +485,10 @@ run "outbound_destinations_without_prefix" {
 
 run "outbound_description_too_long" {
   command = plan
+
+  module {
+    source = "./tests/variables"
+  }
 
   variables {
     outbound = { a = { priority = 200, destinations = ["10.1.0.0/16"], ports = ["443"], protocol = "Tcp", description = format("%0141d", 0) } }
@@ -363,6 +500,10 @@ run "outbound_description_too_long" {
 run "inbound_from_the_internet" {
   command = plan
 
+  module {
+    source = "./tests/variables"
+  }
+
   variables {
     inbound = { a = { priority = 200, sources = ["Internet"], ports = ["443"], protocol = "Tcp", description = "" } }
   }
@@ -372,6 +513,10 @@ run "inbound_from_the_internet" {
 
 run "inbound_from_every_peered_network" {
   command = plan
+
+  module {
+    source = "./tests/variables"
+  }
 
   variables {
     inbound = { a = { priority = 200, sources = ["VirtualNetwork"], ports = ["443"], protocol = "Tcp", description = "" } }
