@@ -204,12 +204,14 @@ def capture_environment(machine: Machine) -> dict[str, str]:
     """The environment of ``pilot-agent istio-iptables``.
 
     All inbound ports but SSH are captured, the agent's own too: Istio's VM path leaves 15020, 15021
-    and 15090 out, which opens the machine's metrics to the network in plain.
+    and 15090 out, which opens the machine's metrics to the network in plain. IPv6 is captured, too,
+    and as nothing of the proxy listens there unless the mesh has two stacks, it is shut.
     """
     capture = machine.mesh.capture
     inbound = sorted({machine.ssh_port, *capture.exclude_inbound_ports})
     cidrs = sorted({*AZURE_ADDRESSES, *capture.exclude_outbound_cidrs})
     environment = {
+        "DUAL_STACK": "true",
         "ENVOY_USER": USER,
         "ISTIO_INBOUND_INTERCEPTION_MODE": "REDIRECT",
         "ISTIO_INBOUND_PORTS": "*",

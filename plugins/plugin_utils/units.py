@@ -92,12 +92,21 @@ def proxy(places: Mapping[str, str], domain: str, digest: str) -> str:
     return unit({"Unit": start, "Service": service, "Install": [("WantedBy", "multi-user.target")]})
 
 
+# Of the ranges for documentation (RFC 5737, RFC 3849), so that nobody has them.
+LENT_ADDRESSES = ("192.0.2.1/32", "2001:db8::1/128")
+# Istio's tool adds it for the proxy's own connections and leaves it (istio:tools/istio-iptables).
+ISTIOS_ADDRESS = "::6/128"
+
+
 def capture(agent: str, bypass: bool) -> str:
     """mesh-capture.service: the rules go on at start and off at stop, and stay in between.
 
     They do not depend on the proxy, so a proxy that is down fails traffic closed. At boot they are
     there before the network, as a firewall's, and a shutdown leaves them to the end, so nothing is
     sent around the proxy. With ``bypass`` they come and go with it.
+
+    Istio's tool goes by the addresses it sees: none, as at boot, is an error, and without one of
+    IPv6 it makes no rules for that. While it runs it is lent one of each.
     """
     start: Section = [
         ("Description", "Send this machine's traffic through its proxy (brownfield.mesh)"),
@@ -121,11 +130,17 @@ def capture(agent: str, bypass: bool) -> str:
         ("RestartSec", "1s"),
         ("RuntimeDirectory", "mesh-capture"),
         ("EnvironmentFile", CAPTURE_ENV),
+        *(("ExecStartPre", "-ip address add %s dev lo" % it) for it in LENT_ADDRESSES),
         ("ExecStartPre", agent + " istio-iptables --cleanup-only"),
         ("ExecStart", agent + " istio-iptables"),
         # The machine's own record of the settings that are in force.
         ("ExecStartPost", "cp %s %s" % (CAPTURE_ENV, CAPTURE_APPLIED)),
+        *(("ExecStartPost", "-ip address del %s dev lo" % it) for it in LENT_ADDRESSES),
         ("ExecStop", agent + " istio-iptables --cleanup-only"),
+        *(
+            ("ExecStopPost", "-ip address del %s dev lo" % it)
+            for it in (*LENT_ADDRESSES, ISTIOS_ADDRESS)
+        ),
         ("CapabilityBoundingSet", "CAP_NET_ADMIN CAP_NET_RAW"),
         ("ReadWritePaths", "/run"),
         ("RestrictAddressFamilies", "AF_INET AF_INET6 AF_UNIX AF_NETLINK"),

@@ -51,6 +51,7 @@ RULES = {
     "INBOUND_PORTS_EXCLUDE": "SSH and what the user says; not the agent's, which would be in plain",
     "OUTBOUND_IP_RANGES_EXCLUDE": "Azure's own addresses, and what the user says",
     "INBOUND_INTERCEPTION_MODE": "theirs is empty, which the tool takes for REDIRECT",
+    "DUAL_STACK": "IPv6 is captured, too, so that it is no way around the proxy",
     "PROXY_UID": "theirs is asked for by its default name",
     "PROXY_GID": "theirs is asked for by its default name",
 }

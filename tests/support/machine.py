@@ -206,6 +206,8 @@ class Machine:
     def _iptables_nft_save(self, arguments: list[str]) -> tuple[int, str]:
         return 0, "-A ISTIO_OUTPUT -j RETURN\n" if self.now["rules"] == "iptables" else ""
 
+    _ip6tables_nft_save = _iptables_nft_save
+
     def _nft(self, arguments: list[str]) -> tuple[int, str]:
         return 0, "table inet istio-proxy-nat\n" if self.now["rules"] == "nft" else ""
 

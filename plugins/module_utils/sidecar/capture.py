@@ -34,22 +34,48 @@ LOOSE = "/proc/sys/net/netfilter/nf_conntrack_tcp_loose"
 LOOSE_BEFORE = "/run/mesh-conntrack-before"
 _ENABLED = Link(CAPTURE_ENABLED, "%s/%s" % (UNITS, CAPTURE_UNIT))
 
-# How each kind of rules is read, and what in it is Istio's.
+# How each kind of rules is read, by IP version, and what in it is Istio's. Native nftables has one
+# table for both.
+NFTABLES = "nftables"
 LEGACY = "iptables-legacy"
-_READERS = (
-    ("iptables-nft", ["iptables-nft-save", "-t", "nat"], "-A ISTIO_OUTPUT"),
-    (LEGACY, ["iptables-legacy-save", "-t", "nat"], "-A ISTIO_OUTPUT"),
-    ("nftables", ["nft", "list", "tables"], "istio-proxy"),
-)
+_MARKS = {"iptables-nft": "-A ISTIO_OUTPUT", LEGACY: "-A ISTIO_OUTPUT", NFTABLES: "istio-proxy"}
+_READERS = {
+    4: {
+        "iptables-nft": ["iptables-nft-save", "-t", "nat"],
+        LEGACY: ["iptables-legacy-save", "-t", "nat"],
+        NFTABLES: ["nft", "list", "tables"],
+    },
+    6: {
+        "iptables-nft": ["ip6tables-nft-save", "-t", "nat"],
+        LEGACY: ["ip6tables-legacy-save", "-t", "nat"],
+        NFTABLES: ["nft", "list", "tables"],
+    },
+}
+_LEGACY_TABLES = {4: "/proc/net/ip_tables_names", 6: "/proc/net/ip6_tables_names"}
 
 
 def rules(host: Host) -> str:
-    """Which kind of capture rules is loaded: iptables-nft, iptables-legacy, nftables or ''."""
+    """Which kind of capture rules is loaded: iptables-nft, iptables-legacy, nftables or ''.
+
+    They count only when they are there for IPv6, too, where the machine has that.
+    """
+    kind = _loaded(host, 4)
+    return kind if not has_ipv6(host) or _loaded(host, 6) == kind else ""
+
+
+def has_ipv6(host: Host) -> bool:
+    """Whether any interface of the machine has an IPv6 address, ``::1`` among them."""
+    return bool(host.read("/proc/net/if_inet6"))
+
+
+def _loaded(host: Host, version: int) -> str:
     # Asking the legacy tool makes the tables it asks for, after which Istio's tool would take them
     # for the ones in use.
-    legacy_tables = (host.read("/proc/net/ip_tables_names") or "").split()
-    for kind, argv, mark in _READERS:
-        if (kind != LEGACY or "nat" in legacy_tables) and mark in host.run(argv, check=False):
+    legacy_tables = (host.read(_LEGACY_TABLES[version]) or "").split()
+    for kind, argv in _READERS[version].items():
+        if (kind != LEGACY or "nat" in legacy_tables) and _MARKS[kind] in host.run(
+            argv, check=False
+        ):
             return kind
     return ""
 
@@ -147,7 +173,7 @@ def switch_off(host: Host) -> None:
 def traces(host: Host) -> list[str]:
     """What of capture is still on this machine, in words."""
     found = {
-        "rules": bool(rules(host)),
+        "rules": any(_loaded(host, version) for version in _READERS),
         "guard": guarded(host),
         "tcp_loose": host.read(LOOSE_BEFORE) is not None,
     }

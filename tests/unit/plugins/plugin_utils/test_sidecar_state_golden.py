@@ -171,7 +171,14 @@ def test_capture_is_switched_by_istios_tool_alone(brought: Brought) -> None:
     assert service["EnvironmentFile"] == [CAPTURE_ENV]
     assert service["ExecStart"] == [brought.state.agent + " istio-iptables"]
     off = [brought.state.agent + " istio-iptables --cleanup-only"]
-    assert service["ExecStop"] == service["ExecStartPre"] == off
+    assert service["ExecStop"] == off
+    *lent, before = service["ExecStartPre"]
+    assert [before] == off
+    # What the tool is lent to see goes again, whether it succeeds or not.
+    taken = [line.replace(" add ", " del ") for line in lent]
+    assert len(taken) == 2
+    assert service["ExecStartPost"][1:] == taken
+    assert service["ExecStopPost"][:2] == taken
 
 
 def test_istiods_name_is_the_machines_last_word_in_hosts(name: str, brought: Brought) -> None:

@@ -105,6 +105,32 @@ def test_which_rules_are_loaded(box: Machine, loaded: str, kind: str) -> None:
     assert capture.rules(box.host) == kind
 
 
+IPV6 = "fe80000000000000000000000000000a 02 40 20 80 eth0\n"
+FLUSHED = (0, "*nat\nCOMMIT\n")
+
+
+@pytest.mark.parametrize(
+    ("loaded", "save"),
+    [("iptables-nft", "ip6tables-nft-save -t nat"), ("nftables", "nft list tables")],
+)
+def test_rules_count_only_with_those_of_ipv6(box: Machine, loaded: str, save: str) -> None:
+    box._save({**box.now, "rules": "nft" if loaded == "nftables" else "iptables"})
+    (box.root / "proc/net/if_inet6").write_text(IPV6)
+    assert capture.rules(box.host) == loaded
+    box.outputs[save] = FLUSHED
+    assert capture.rules(box.host) == ""
+    (box.root / "proc/net/if_inet6").write_text("")
+    assert capture.rules(box.host) == ("iptables-nft" if loaded == "iptables-nft" else "")
+
+
+def test_rules_of_one_ip_version_are_a_trace(box: Machine) -> None:
+    assert capture.traces(box.host) == []
+    box._save({**box.now, "rules": "iptables"})
+    for save in ("iptables-nft-save -t nat", "ip6tables-nft-save -t nat"):
+        box.outputs = {save: FLUSHED}
+        assert capture.traces(box.host) == ["rules"]
+
+
 def test_a_guard_that_was_armed_is_armed_anew(
     box: Machine, state: SidecarState, pushed: dict[str, str]
 ) -> None:
