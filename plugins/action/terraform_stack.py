@@ -108,6 +108,15 @@ class AnsibleVault:
         return found
 
 
+def _texts(environment: dict[str, Any]) -> dict[str, str]:
+    """As programs expect them: true and false in small letters, and nothing for what is not set."""
+    return {
+        name: str(value).lower() if isinstance(value, bool) else str(value)
+        for name, value in environment.items()
+        if value is not None
+    }
+
+
 def _stack(data: dict[str, Any]) -> Stack:
     policy: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
@@ -118,7 +127,7 @@ def _stack(data: dict[str, Any]) -> Stack:
             **data,
             "path": Path(data["path"]).absolute(),
             "variable_files": tuple(Path(file) for file in data["variable_files"]),
-            "environment": {name: str(value) for name, value in data["environment"].items()},
+            "environment": _texts(data["environment"]),
             "saved_plan": Path(data["saved_plan"]).absolute() if data["saved_plan"] else None,
             "policy": Policy(**policy),
         }

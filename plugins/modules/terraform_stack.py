@@ -181,6 +181,8 @@ plan:
   description:
     - The C(summary) counts resources by action, and outputs. The C(changes) name each resource, its
       action, Terraform's reason, and of an update or replacement the attributes, before and after.
+      The C(outputs) that change are there by name, each with its action, before and after. What is
+      sensitive, or known after apply only, stands there as words.
   returned: when a plan was made
   type: dict
   sample:
@@ -191,6 +193,8 @@ plan:
         type: azurerm_linux_virtual_machine
         action: update
         attributes: {size: {before: Standard_B1s, after: Standard_B2s}}
+    outputs:
+      names: {action: update, before: [shop-api-1], after: [shop-api-1, shop-api-2]}
 drift:
   description: What was changed outside of Terraform, in the shape of the plan's changes.
   returned: when a plan was made

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.terraform.errors import TerraformError
@@ -57,41 +57,35 @@ class Change:
 
     def sides(self, masker: Masker) -> tuple[Any, Any]:
         """Before and after, as they may be shown. None where there is nothing."""
-        before, after = self.before, self.after
-        if self.action != "create":
-            before = masker.data(shown(before, self.before_sensitive))
-        if self.action != "delete":
-            after = masker.data(shown(after, self.after_sensitive, self.unknown))
-        if before == after and self.before != self.after:
-            after = CHANGED
-        return before, after
+        marks = (self.before_sensitive, self.after_sensitive, self.unknown)
+        return self._shown(masker, self.before, self.after, *marks)
 
     def attributes(self, masker: Masker) -> dict[str, dict[str, Any]]:
         """The attributes that change, each with what may be shown of before and after."""
-        names = sorted(
-            {name for side in (self.before, self.after, self.unknown) for name in _keys(side)}
+        parts = (
+            self.before,
+            self.after,
+            self.before_sensitive,
+            self.after_sensitive,
+            self.unknown,
         )
+        names = {name for part in (self.before, self.after, self.unknown) for name in _keys(part)}
+        readers = [_reader(part) for part in parts]
         found = {}
-        for name in names:
-            old, new = self._attribute(name).sides(masker)
-            if old != new:
-                found[name] = {"before": old, "after": new}
+        for name in sorted(names):
+            before, after, *marks = (read(name) for read in readers)
+            if before != after or marks[2]:
+                old, new = self._shown(masker, before, after, *marks)
+                if old != new:
+                    found[name] = {"before": old, "after": new}
         return found
 
-    def _attribute(self, name: str) -> Change:
-        """One attribute as a change of its own."""
-
-        def of(side: Any, missing: Any) -> Any:
-            return side.get(name, missing) if isinstance(side, Mapping) else side
-
-        return replace(
-            self,
-            before=of(self.before, None),
-            after=of(self.after, None),
-            before_sensitive=of(self.before_sensitive, False),
-            after_sensitive=of(self.after_sensitive, False),
-            unknown=of(self.unknown, False),
-        )
+    def _shown(
+        self, masker: Masker, before: Any, after: Any, before_marks: Any, marks: Any, unknown: Any
+    ) -> tuple[Any, Any]:
+        old = None if self.action == "create" else masker.data(shown(before, before_marks))
+        new = None if self.action == "delete" else masker.data(shown(after, marks, unknown))
+        return old, CHANGED if old == new and before != after else new
 
 
 @dataclass(frozen=True)
@@ -165,6 +159,15 @@ def listed(changes: Sequence[Change], masker: Masker) -> list[dict[str, Any]]:
     return found
 
 
+def outputs(plan: Plan, masker: Masker) -> dict[str, dict[str, Any]]:
+    """The outputs that change, by name, as the task returns them."""
+    found = {}
+    for output in plan.outputs:
+        before, after = output.sides(masker)
+        found[output.address] = {"action": output.action, "before": before, "after": after}
+    return found
+
+
 def diff(plan: Plan, masker: Masker) -> list[dict[str, str]]:
     """For Ansible's diff mode: of each resource the attributes that change, then the outputs."""
     found = []
@@ -201,7 +204,12 @@ def _text(value: Any) -> str:
 
 
 def _keys(value: Any) -> Iterable[str]:
-    return value if isinstance(value, Mapping) else ()
+    return value if isinstance(value, dict) else ()
+
+
+def _reader(part: Any) -> Callable[[str], Any]:
+    """Gives one attribute's part; what stands for the whole resource stands for each."""
+    return part.get if isinstance(part, dict) else lambda _name: part
 
 
 def _resource(item: Mapping[str, Any]) -> Change:
@@ -224,7 +232,7 @@ def _resource(item: Mapping[str, Any]) -> Change:
         before_sensitive=change.get("before_sensitive", False),
         after_sensitive=change.get("after_sensitive", False),
         unknown=change.get("after_unknown", False),
-        reason=str(item.get("action_reason") or moved).replace("_", " "),
+        reason=moved or str(item.get("action_reason") or "").replace("_", " "),
         replaced_by=tuple(
             ".".join(str(step) for step in path) for path in change.get("replace_paths") or ()
         ),

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 SENSITIVE = "(sensitive value)"
@@ -30,13 +30,13 @@ def shown(value: Any, sensitive: Any, unknown: Any = False) -> Any:
         return SENSITIVE
     if unknown is True:
         return UNKNOWN
-    if isinstance(value, Mapping) or (value is None and _is_mapping(unknown)):
+    if isinstance(value, dict) or (value is None and _is_mapping(unknown)):
         value = value or {}
-        if not isinstance(sensitive, Mapping):
+        if not isinstance(sensitive, dict):
             if _marks(sensitive):
                 return SENSITIVE
             sensitive = {}
-        if not isinstance(unknown, Mapping):
+        if not isinstance(unknown, dict):
             unknown = {}
         keys = [*value, *(key for key in unknown if key not in value and _marks(unknown[key]))]
         return {key: shown(value.get(key), sensitive.get(key), unknown.get(key)) for key in keys}
@@ -54,8 +54,10 @@ def shown(value: Any, sensitive: Any, unknown: Any = False) -> Any:
 
 def secrets(value: Any, sensitive: Any) -> Iterator[str]:
     """Every text of ``value`` that :func:`shown` holds back."""
-    if isinstance(value, Mapping):
-        marks = sensitive if isinstance(sensitive, Mapping) else None
+    if not sensitive:
+        return
+    if isinstance(value, dict):
+        marks = sensitive if isinstance(sensitive, dict) else None
         all_of_it = marks is None and _marks(sensitive)
         for key, item in value.items():
             yield from secrets(item, all_of_it or (marks or {}).get(key))
@@ -78,9 +80,12 @@ class Masker:
     def __init__(self) -> None:
         # By their first characters, so that one pass over a text finds the few that may be in it.
         self._known: dict[str, set[str]] = {}
+        # Most texts of a plan are there many times: places, types, sizes.
+        self._seen: dict[str, str] = {}
 
     def add(self, values: Iterable[str]) -> None:
         """Hold back each of ``values`` from now on, and each long line of it, as of a key."""
+        self._seen.clear()
         for value in values:
             parts = [value.strip(), *(line.strip() for line in value.splitlines())]
             for part, shortest in zip(parts, (SHORTEST_SECRET, *(SHORTEST_LINE for _ in parts))):
@@ -89,16 +94,19 @@ class Masker:
 
     def text(self, text: str) -> str:
         """``text`` without any known secret."""
-        # The longest first: a secret may be part of another one.
-        for secret in sorted(self._found(text), key=len, reverse=True):
-            text = text.replace(secret, SENSITIVE)
-        return text
+        if (masked := self._seen.get(text)) is None:
+            masked = text
+            # The longest first: a secret may be part of another one.
+            for secret in sorted(self._found(text), key=len, reverse=True):
+                masked = masked.replace(secret, SENSITIVE)
+            self._seen[text] = masked
+        return masked
 
     def data(self, value: Any) -> Any:
         """``value`` (JSON data) without any known secret, in its keys neither."""
         if isinstance(value, str):
             return self.text(value)
-        if isinstance(value, Mapping):
+        if isinstance(value, dict):
             return {self.text(key): self.data(item) for key, item in value.items()}
         if isinstance(value, list):
             return [self.data(item) for item in value]
@@ -132,7 +140,7 @@ def declared_sensitive(configuration: str) -> set[str]:
 
 def _marks(marks: Any) -> bool:
     """Whether there is a mark anywhere in ``marks``."""
-    if isinstance(marks, Mapping):
+    if isinstance(marks, dict):
         return any(_marks(item) for item in marks.values())
     if isinstance(marks, list):
         return any(_marks(item) for item in marks)
@@ -140,7 +148,7 @@ def _marks(marks: Any) -> bool:
 
 
 def _is_mapping(value: Any) -> bool:
-    return isinstance(value, Mapping) and _marks(value)
+    return isinstance(value, dict) and _marks(value)
 
 
 def _at(items: list[Any], number: int) -> Any:

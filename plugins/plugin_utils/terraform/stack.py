@@ -184,7 +184,11 @@ class Run:
         reasons = judge(planned, self.stack.policy)
         self.result.update(
             changed=planned.changed,
-            plan={"summary": planned.summary(), "changes": plan.listed(planned.changes, masker)},
+            plan={
+                "summary": planned.summary(),
+                "changes": plan.listed(planned.changes, masker),
+                "outputs": plan.outputs(planned, masker),
+            },
             drift=plan.listed(planned.drift, masker),
             reasons=[reason.to_data() for reason in reasons],
         )

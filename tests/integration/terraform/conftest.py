@@ -116,10 +116,12 @@ class Folder:
 
 @pytest.fixture(scope="session", params=["terraform", "tofu"])
 def binary(request: pytest.FixtureRequest) -> str:
-    """The program's path: of this machine, else the lab's own. A missing one is an error."""
+    """Terraform of this machine, and OpenTofu of this machine or the lab."""
     found = shutil.which(request.param)
-    group = {"terraform": "terraform", "tofu": "opentofu"}[request.param]
-    return found or str(tools.go_tools(group) / request.param)
+    if found is None and request.param == "terraform":
+        # It cannot be built from its Go module.
+        pytest.skip("terraform is not on PATH: these tests ran with OpenTofu only")
+    return found or str(tools.go_tools("opentofu") / "tofu")
 
 
 @pytest.fixture
