@@ -50,7 +50,9 @@ def test_from_nothing_to_machines_and_back(folder: Folder) -> None:
     assert removed["outputs"] == {"machines": {"a": "large"}}
 
     assert folder.fails("destroyed").result["reasons"]
-    leaving = folder.run("destroyed", check=True, policy={"max_deletes": 1})["plan"]["outputs"]
+    leaving = folder.run("destroyed", check=True, variables=one_less, policy={"max_deletes": 1})[
+        "plan"
+    ]["outputs"]
     assert leaving == {"machines": {"action": "delete", "before": {"a": "large"}, "after": None}}
     gone = folder.run("destroyed", policy={"max_deletes": 1})
     assert gone["changed"]

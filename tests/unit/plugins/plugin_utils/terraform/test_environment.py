@@ -49,8 +49,19 @@ def test_problems_say_what_to_do_instead() -> None:
     ]
 
 
-@pytest.mark.parametrize("name", ["ARM_CLIENT_SECRET", "TF_TOKEN_x", "admin_password",
-                                  "private_key", "access_key", "API_KEY", "key", "db_conn_str"])  # fmt: skip
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ARM_CLIENT_SECRET",
+        "TF_TOKEN_x",
+        "admin_password",
+        "private_key",
+        "access_key",
+        "API_KEY",
+        "key",
+        "db_conn_str",
+    ],
+)
 def test_names_of_secrets(name: str) -> None:
     assert environment.is_secret(name)
 
