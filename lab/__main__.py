@@ -39,9 +39,9 @@ def parser() -> argparse.ArgumentParser:
     add.add_argument("--image", choices=sorted(image.IMAGES), default="bookworm")
     add.add_argument("--app", choices=["", *APPS], default="", help="what it serves")
     add.add_argument("--tag", default="", help="what its maker knows it by")
-    remove = verbs.add_parser("remove", help="take one away, when it is there")
-    for verb in (add, remove):
-        verb.add_argument("machine")
+    add.add_argument("machine")
+    remove = verbs.add_parser("remove", help="take some away, as far as they are there")
+    remove.add_argument("machines", nargs="+", metavar="machine")
     commands.add_parser("build", help="build what labs are made of, without starting one")
     return top
 
@@ -68,7 +68,8 @@ def act(lab: Lab, options: argparse.Namespace) -> int:
     elif options.command == "machine" and options.verb == "add":
         print(lifecycle.add(lab, options.machine, options.image, options.app, options.tag))
     elif options.command == "machine":
-        lifecycle.remove(lab, options.machine)
+        for name in options.machines:
+            lifecycle.remove(lab, name)
     elif options.command == "build":
         lifecycle.build()
     else:
