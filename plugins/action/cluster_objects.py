@@ -14,6 +14,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.brownfield.mesh.plugins.module_utils.cluster import ClusterFacts
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
+    Machine,
     Mesh,
     Workload,
     from_data,
@@ -21,6 +22,9 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.apply import Change, apply
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.client import Client
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.errors import ClusterError
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring.objects import (
+    render as metrics_objects,
+)
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.objects import render
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.remove import remove
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.write import write
@@ -28,7 +32,9 @@ from ansible_collections.brownfield.mesh.plugins.plugin_utils.write import write
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "mesh": {"type": "dict", "required": True},
     "workloads": {"type": "list", "elements": "dict", "required": True},
+    "machines": {"type": "list", "elements": "dict", "default": []},
     "cluster": {"type": "dict", "required": True},
+    "monitoring": {"type": "list", "elements": "dict", "default": []},
     "output": {"type": "str", "choices": ["apply", "write"], "default": "apply"},
     "path": {"type": "path"},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -68,19 +74,23 @@ def _run(data: Mapping[str, Any], check: bool) -> dict[str, Any]:
     mesh = from_data(Mesh, data["mesh"])
     workloads = [from_data(Workload, item) for item in data["workloads"]]
     facts = from_data(ClusterFacts, data["cluster"])
+    machines = [from_data(Machine, item) for item in data["machines"]]
+    monitoring = [from_data(Workload, item) for item in data["monitoring"]]
+    objects = render(mesh, workloads, facts, machines)
+    objects += metrics_objects(mesh, workloads, monitoring)
     if data["output"] == "write":
         if data["state"] == "absent":
             raise ClusterError(
                 "state: absent goes with output: apply only;"
                 " to take a workload out of a folder, write it again without that workload"
             )
-        return _written(Path(data["path"]), render(mesh, workloads, facts), check)
+        return _written(Path(data["path"]), objects, check)
     client = Client.of(mesh.cluster)
     if data["state"] == "absent":
         removal = remove(client, workloads, check)
         kept = [{"object": str(one.ref), "reason": one.reason} for one in removal.kept]
         return {**_applied(removal.changes), "kept": kept}
-    return _applied(apply(client, render(mesh, workloads, facts), workloads, check))
+    return _applied(apply(client, objects, workloads, check))
 
 
 def _applied(changes: Sequence[Change]) -> dict[str, Any]:

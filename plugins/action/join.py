@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Join a machine: render its state, ask it what it lacks, supply just that, confirm capture.
 
+What differs between the modes is what is rendered, and which secret is supplied.
+
 At most three remote module calls: ask (which applies by itself when nothing is needed from here),
 supply and apply, confirm over a fresh connection.
 """
@@ -10,6 +12,7 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleActionFail, AnsibleError
@@ -22,7 +25,10 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
     from_data,
     to_data,
 )
-from ansible_collections.brownfield.mesh.plugins.plugin_utils import sidecar_state
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.errors import (
+    ClusterError,
+    IdentityError,
+)
 
 MODULE = "brownfield.mesh.join"
 
@@ -48,27 +54,36 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         machine = from_data(Machine, options["machine"])
         workload = from_data(Workload, options["workload"])
         cluster = from_data(ClusterFacts, options["cluster"])
-        state = sidecar_state.render(machine, workload, cluster)
-        arguments: dict[str, Any] = {"state": to_data(state)}
+        try:
+            subject = self._subject(machine, workload, cluster)
+        except IdentityError as error:
+            raise AnsibleActionFail(str(error)) from None
+        arguments: dict[str, Any] = {"mode": machine.mode, "state": to_data(subject.state)}
         calls, needs = 1, []
         result = self._call(arguments, task_vars)
         check = self._task.check_mode
         if result.get("needs") and not result.get("failed") and not check:
             needs, calls = result["needs"], 2
-            # The token travels in the connection's stream: no module file holds it on a disk.
+            # A secret travels in the connection's stream: no module file holds it on a disk.
             self._connection.always_pipeline_modules = True
             try:
-                arguments.update(self._supply(needs, machine, workload))
+                arguments.update(self._artifacts(needs, machine))
+                if subject.need in needs:
+                    arguments.update(subject.supply(result))
                 result = self._call(arguments, task_vars)
+            except (ClusterError, IdentityError) as error:
+                raise AnsibleActionFail(str(error)) from None
             finally:
                 self._remove_tmp_path(self._connection._shell.tmpdir)
         if result.get("confirm") and not result.get("failed"):
             calls += 1
             # Not the multiplexed connection: it was made before capture and would outlive it.
             self._connection.reset()
-            confirmed = self._call({"state": arguments["state"], "confirm": True}, task_vars)
+            again = {"mode": machine.mode, "state": arguments["state"], "confirm": True}
+            confirmed = self._call(again, task_vars)
             result = {**result, **confirmed}
         result.pop("confirm", None)
+        result.pop("csr", None)
         result.pop("invocation", None)  # it would repeat the whole desired state
         return {**result, "needs": needs, "mesh_calls": calls}
 
@@ -80,33 +95,83 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         )
         return result
 
-    def _supply(self, needs: list[str], machine: Machine, workload: Workload) -> dict[str, Any]:
-        supplied: dict[str, Any] = {}
+    def _subject(
+        self, machine: Machine, workload: Workload, cluster: ClusterFacts
+    ) -> _Sidecar | _Bridge:
+        if machine.mode != "bridge":
+            return _Sidecar(machine, workload, cluster)
+        identity = machine.mesh.identity
+        paths = [
+            Path(self._find(path, "mesh.identity")) for path in (identity.certificate, identity.key)
+        ]
+        return _Bridge(machine, workload, cluster, paths)
+
+    def _artifacts(self, needs: list[str], machine: Machine) -> dict[str, Any]:
+        pushed: dict[str, str] = {}
         for artifact in machine.mesh.proxy.artifacts:
             if artifacts.need(artifact) not in needs:
                 continue
-            try:
-                path = self._find_needle("files", artifact.path)
-            except AnsibleError as error:
-                raise AnsibleActionFail(
-                    "artefact %s: there is no file %s on the controller; correct `path` in"
-                    " mesh.proxy.artifacts" % (artifact.name, artifact.path)
-                ) from error
+            path = self._find(artifact.path, "artefact %s" % artifact.name)
             if not self._connection._shell.tmpdir:
                 self._make_tmp_path()
             shell = self._connection._shell
             remote = shell.join_path(shell.tmpdir, artifact.name)
             self._transfer_file(path, remote)
-            supplied.setdefault("pushed", {})[artifact.name] = remote
-        if "token" in needs:
-            # Imported only when a token is needed: the Kubernetes client takes a second to load.
-            from ansible_collections.brownfield.mesh.plugins.plugin_utils import token
-            from ansible_collections.brownfield.mesh.plugins.plugin_utils.errors import ClusterError
+            pushed[artifact.name] = remote
+        return {"pushed": pushed} if pushed else {}
 
-            try:
-                supplied["token"] = token.request(
-                    machine.mesh.cluster, workload.namespace, workload.service_account
-                )
-            except ClusterError as error:
-                raise AnsibleActionFail(str(error)) from None
-        return supplied
+    def _find(self, path: str, what: str) -> str:
+        try:
+            return str(self._find_needle("files", path))
+        except AnsibleError as error:
+            raise AnsibleActionFail(
+                "%s: there is no file %s on the controller; correct its `path`" % (what, path)
+            ) from error
+
+
+# What follows imports only what its mode uses: the rest takes its time to load.
+class _Sidecar:
+    """A machine whose identity istiod gives for a token."""
+
+    need = "token"
+
+    def __init__(self, machine: Machine, workload: Workload, cluster: ClusterFacts) -> None:
+        from ansible_collections.brownfield.mesh.plugins.plugin_utils import sidecar_state
+
+        self._cluster, self._workload = machine.mesh.cluster, workload
+        self.state = sidecar_state.render(machine, workload, cluster)
+
+    def supply(self, asked: dict[str, Any]) -> dict[str, str]:
+        """A token, minutes long. Raises ClusterError."""
+        from ansible_collections.brownfield.mesh.plugins.plugin_utils import token
+
+        workload = self._workload
+        return {"token": token.request(self._cluster, workload.namespace, workload.service_account)}
+
+
+class _Bridge:
+    """A machine whose identity a provider gives."""
+
+    need = "identity"
+
+    def __init__(
+        self, machine: Machine, workload: Workload, cluster: ClusterFacts, paths: list[Path]
+    ) -> None:
+        """Raises IdentityError when what the user brought is no identity of this machine's."""
+        from ansible_collections.brownfield.mesh.plugins.plugin_utils import (
+            bridge_state,
+            identity_providers,
+        )
+
+        mesh = machine.mesh
+        spiffe_id = workload.spiffe_id(mesh.trust_domain)
+        self._provider = identity_providers.of(
+            mesh.identity, spiffe_id, cluster.root_certificate, paths
+        )
+        self.state = bridge_state.render(machine, workload, cluster, self._provider.known())
+
+    def supply(self, asked: dict[str, Any]) -> dict[str, str]:
+        """The certificate for what the machine ``asked``, and its key where it made none. Raises
+        IdentityError."""
+        issued = self._provider.issue(asked.get("csr", ""))
+        return {"certificate": issued.certificate, "key": issued.key}

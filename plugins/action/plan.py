@@ -11,7 +11,7 @@ from typing import Any
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.template import Templar
-from ansible_collections.brownfield.mesh.plugins.module_utils import modes, plan, validate
+from ansible_collections.brownfield.mesh.plugins.module_utils import plan, validate
 from ansible_collections.brownfield.mesh.plugins.module_utils.field_types import Unreadable
 from ansible_collections.brownfield.mesh.plugins.module_utils.problems import SpecError, printable
 from ansible_collections.brownfield.mesh.plugins.module_utils.reachability import DEFAULT_LIMIT
@@ -47,7 +47,6 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             fleet = validate.parse(
                 variables(given["hostvars"], self._loader, magic),
                 exists=self._exists,
-                modes=modes.RELEASED,
             )
             if annotations := proxy_config.problems(fleet):
                 raise SpecError(annotations)

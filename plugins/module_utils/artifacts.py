@@ -24,7 +24,8 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.desired import (
 )
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Artifact
 
-RECORD = "/etc/mesh-proxy/artifacts.json"
+RECORD_FOLDER = "/etc/mesh-proxy"
+RECORD = RECORD_FOLDER + "/artifacts.json"
 PACKAGE = "istio-sidecar"
 MAX_BYTES = 1 << 30
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}

@@ -21,7 +21,8 @@ class ClusterFacts:
     ``mesh_config`` is the parsed key ``mesh`` of its ConfigMap ``istio[-REVISION]``,
     ``root_certificate`` the PEM text of ConfigMap ``istio-ca-root-cert``. ``cluster_id``,
     ``mesh_id`` and ``network`` are what Istio was installed with. ``istiod_host`` is the name in
-    istiod's certificate and ``istiod_address`` the IP address at which machines reach it.
+    istiod's certificate and ``istiod_address`` the IP address at which machines reach it;
+    ``gateway_address`` is that of the east-west gateway, empty when it has none.
     """
 
     mesh_config: Mapping[str, Any]
@@ -31,6 +32,7 @@ class ClusterFacts:
     network: str
     istiod_host: str
     istiod_address: str
+    gateway_address: str = ""
 
 
 def network_of(mesh: Mesh, facts: ClusterFacts) -> str:

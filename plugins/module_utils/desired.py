@@ -219,7 +219,7 @@ def compare(host: Host, state: DesiredState) -> list[Change]:
     """What differs, in the order in which it must be made so."""
     changes = _user(host, state.user)
     for directory in state.directories:
-        changes += _directory(host, directory)
+        changes += compare_directory(host, directory)
     for file in state.files:
         changes += compare_file(host, file)
     for link in state.links:
@@ -251,7 +251,8 @@ def _user(host: Host, user: User) -> list[Change]:
     return [Change("user " + user.name, "", user.name + "\n", act)]
 
 
-def _directory(host: Host, directory: Directory) -> list[Change]:
+def compare_directory(host: Host, directory: Directory) -> list[Change]:
+    """Bring a folder in place with its rights."""
     rights = host.rights(directory.path)
     if rights is not None and _same_rights(host, rights, directory):
         return []

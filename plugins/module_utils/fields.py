@@ -34,6 +34,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.forms import (
     OPTIONAL_QUALIFIED,
     PATH,
     PORT_NAME,
+    PROTOCOLS,
     REQUIRED_PATH,
     SERVICE_NAME,
     SHA256,
@@ -51,11 +52,13 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
     RESERVED_PORTS,
     AllowRule,
     Artifact,
+    Bridge,
     Call,
     Capture,
     Cluster,
     Gateway,
     HealthProbe,
+    Identity,
     Istiod,
     Machine,
     Mesh,
@@ -119,6 +122,27 @@ PROXY_FIELDS = (
     Field("https_proxy", Text(OPTIONAL_PROXY), "The proxy of the machine's own downloads."),
 )
 
+IDENTITY_FIELDS = (
+    Field(
+        "provider",
+        Choice(("files", "local_ca")),
+        "Where certificates come from: files of the user's, or an authority that the controller"
+        " signs with.",
+    ),
+    Field(
+        "certificate",
+        Text(PATH),
+        "A PEM file on the controller: the machine's certificate and its chain (files), or the"
+        " authority's certificate (local_ca).",
+    ),
+    Field("key", Text(PATH), "The certificate's private key, a PEM file on the controller."),
+    Field(
+        "lifetime_hours",
+        Whole(1, 24 * 365),
+        "How long a certificate lives that local_ca signs.",
+    ),
+)
+
 DNS = Field(
     "dns",
     Choice(("names", "off")),
@@ -154,9 +178,15 @@ MESH = Record(
                 (
                     Field("service", Text(LABEL), "Name of the Service."),
                     Field("namespace", Text(LABEL), "Namespace of the Service."),
+                    Field(
+                        "address",
+                        Text(OPTIONAL_IPV4),
+                        "The address at which machines reach it. Empty: the Service's.",
+                    ),
+                    Field("port", PORT, "Its port for calls in mode bridge (AUTO_PASSTHROUGH)."),
                 ),
             ),
-            "The gateway's Service that exposes istiod.",
+            "The east-west gateway, which exposes istiod (sidecar) and the services (bridge).",
         ),
         Field(
             "istiod",
@@ -176,6 +206,22 @@ MESH = Record(
         ),
         Field("proxy", Record(Proxy, PROXY_FIELDS), "How the agent and Envoy come to the machine."),
         Field("capture", Record(Capture, CAPTURE_FIELDS), "Which traffic passes the proxy by."),
+        Field(
+            "identity",
+            Record(Identity, IDENTITY_FIELDS),
+            "How machines in mode bridge get their certificates.",
+        ),
+        Field(
+            "bridge",
+            Record(
+                Bridge,
+                (
+                    Field("port", WORKLOAD_PORT, "The port at which the mesh reaches a bridge."),
+                    Field("tls", Choice(("1.3", "1.2")), "The oldest TLS version it speaks."),
+                ),
+            ),
+            "Envoy in mode bridge.",
+        ),
         DNS,
     ),
 )
@@ -263,6 +309,18 @@ WORKLOAD = Record(
                         Field("host", Text(DNS_NAME), "A host of the mesh."),
                         Field("external", Text(HOST_OR_IPV4), "A host outside of the mesh."),
                         Field("port", PORT, "The port that is called.", required=True),
+                        Field(
+                            "service_account",
+                            Text(OPTIONAL_DNS_NAME),
+                            "The host's service account, for mode bridge. Empty: from the"
+                            " inventory.",
+                        ),
+                        Field(
+                            "protocol",
+                            Choice(("", *PROTOCOLS)),
+                            "The host's protocol there, for mode bridge. Empty: from the inventory,"
+                            " else tcp.",
+                        ),
                     ),
                     one_of=("host", "external"),
                 )
@@ -299,6 +357,11 @@ MACHINE = Record(
         NETWORK,
         Field("proxy", Record(Proxy, PROXY_FIELDS, build=dict), "Overrides of mesh.proxy."),
         Field("capture", Record(Capture, CAPTURE_FIELDS, build=dict), "Overrides of mesh.capture."),
+        Field(
+            "identity",
+            Record(Identity, IDENTITY_FIELDS, build=dict),
+            "Overrides of mesh.identity.",
+        ),
         DNS,
     ),
 )

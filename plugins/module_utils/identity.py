@@ -26,16 +26,25 @@ class Identity:
 
 def read(path: str) -> Optional[Identity]:
     """The identity in the first certificate of a PEM file, or None when there is none to read."""
-    try:
-        # The only X.509 parser in the standard library; the ssl module's own tests rely on it.
-        decoded: dict[str, Any] = ssl._ssl._test_decode_cert(path)  # type: ignore[attr-defined]
-    except (OSError, ssl.SSLError, ValueError):
-        return None
+    decoded = _decode(path)
     names = [value for kind, value in decoded.get("subjectAltName", ()) if kind == "URI"]
     spiffe = [name for name in names if name.startswith("spiffe://")]
     if len(spiffe) != 1:
         return None
     return Identity(spiffe[0], _seconds(decoded["notBefore"]), _seconds(decoded["notAfter"]))
+
+
+def serial(path: str) -> str:
+    """That certificate's serial number as Envoy writes it (hexadecimal, lower case), or ''."""
+    return str(_decode(path).get("serialNumber", "")).lower()
+
+
+def _decode(path: str) -> dict[str, Any]:
+    try:
+        # The only X.509 parser in the standard library; the ssl module's own tests rely on it.
+        return dict(ssl._ssl._test_decode_cert(path))  # type: ignore[attr-defined]
+    except (OSError, ssl.SSLError, ValueError):
+        return {}
 
 
 def _seconds(text: str) -> int:

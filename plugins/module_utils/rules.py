@@ -4,9 +4,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Callable
 
+from ansible_collections.brownfield.mesh.plugins.module_utils.bridge_rules import (
+    check_bridge,
+    unknown_callee,
+)
 from ansible_collections.brownfield.mesh.plugins.module_utils.entries import Entry
 from ansible_collections.brownfield.mesh.plugins.module_utils.field_types import INVALID, Report
 from ansible_collections.brownfield.mesh.plugins.module_utils.fields import PACKAGES
@@ -17,31 +21,25 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.problems import (
     shown,
 )
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
-    MODES,
     Call,
     Capture,
     Proxy,
     Workload,
 )
 
-# What (kubeconfig, artifact) and path: whether it is a file on the controller.
+# What (kubeconfig, artifact, identity) and path: whether it is a file on the controller.
 Exists = Callable[[str, str], bool]
 
 
-def check_host(entry: Entry, exists: Exists, modes: Collection[str], report: Report) -> None:
+def check_host(entry: Entry, exists: Exists, report: Report) -> None:
     """What one host alone can contradict itself in."""
     _check_files(entry, exists, report)
     _check_package(entry, report)
     _check_ports(entry, report)
-    _check_capture(entry, report)
-    mode = entry.workload.get("mode", MODES[0])
-    if mode not in modes:
-        released = " or ".join(word for word in MODES if word in modes)
-        report(
-            "mesh_workload.mode",
-            "is %s, which comes with a later release" % mode,
-            "write %s until then" % released,
-        )
+    if entry.workload.get("mode") != "bridge":
+        _check_capture(entry, report)
+    else:
+        check_bridge(entry, exists, report)
 
 
 def _check_files(entry: Entry, exists: Exists, report: Report) -> None:
@@ -76,6 +74,8 @@ def _check_package(entry: Entry, report: Report) -> None:
     place = _place(entry, "artifacts")
     given = {artifact.name for artifact in proxy.artifacts}
     strange = sorted(given.difference(needed))
+    if entry.workload.get("mode") == "bridge":
+        needed = ("envoy",)
     if strange:
         report(
             place,
@@ -246,10 +246,13 @@ def _check_calls(
     for entry in machines:
         for index, call in enumerate(entry.workload.get("calls", ())):
             if call.host in callees:
-                where = "mesh_workload.calls[%d]" % index
                 why, fix = _objection(entry, call, callees[call.host])
-                if why:
-                    collector.add(entry.name, where, why, fix)
+            elif entry.workload.get("mode") == "bridge":
+                why, fix = unknown_callee(call)
+            else:
+                continue
+            if why:
+                collector.add(entry.name, "mesh_workload.calls[%d]" % index, why, fix)
 
 
 def _hosts(namespace: str, name: str) -> tuple[str, ...]:

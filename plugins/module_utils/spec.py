@@ -21,6 +21,7 @@ T = TypeVar("T")
 RESERVED_PORTS = (15000, 15001, 15004, 15006, 15008, 15020, 15021, 15053, 15090)
 
 MODES = ("auto", "sidecar", "bridge")
+HTTP_PROTOCOLS = ("http", "http2", "grpc")
 
 
 @dataclass(frozen=True)
@@ -33,10 +34,16 @@ class Cluster:
 
 @dataclass(frozen=True)
 class Gateway:
-    """The Service of the gateway that exposes istiod; its address is read from the cluster."""
+    """The Service of the east-west gateway; its address is read from the cluster unless given.
+
+    It exposes istiod to machines in mode ``sidecar``, and the mesh's workloads, at ``port``, to
+    machines in mode ``bridge``.
+    """
 
     service: str = "istio-eastwestgateway"
     namespace: str = "istio-system"
+    address: str = ""
+    port: int = 15443
 
 
 @dataclass(frozen=True)
@@ -88,6 +95,29 @@ class Capture:
 
 
 @dataclass(frozen=True)
+class Identity:
+    """How machines in mode ``bridge`` get their certificates.
+
+    ``certificate`` and ``key`` are paths of PEM files on the controller: with the provider
+    ``files`` each machine's own (the certificate with its chain), with ``local_ca`` those of the
+    authority by which the controller signs, for ``lifetime_hours``.
+    """
+
+    provider: str = "files"  # files | local_ca
+    certificate: str = ""
+    key: str = ""
+    lifetime_hours: int = 24
+
+
+@dataclass(frozen=True)
+class Bridge:
+    """Envoy in mode ``bridge``: the port of its inward listener, and its oldest TLS version."""
+
+    port: int = 15443
+    tls: str = "1.3"  # 1.3 | 1.2
+
+
+@dataclass(frozen=True)
 class Mesh:
     """One Istio installation as its machines see it."""
 
@@ -99,6 +129,8 @@ class Mesh:
     istiod: Istiod = Istiod()
     proxy: Proxy = Proxy()
     capture: Capture = Capture()
+    identity: Identity = Identity()
+    bridge: Bridge = Bridge()
     dns: str = "names"  # names | off
 
 
@@ -117,7 +149,7 @@ class Port:
     @property
     def is_http(self) -> bool:
         """Whether Istio handles the port as HTTP, so that a refusal is a 403 and not a reset."""
-        return self.protocol in ("http", "http2", "grpc")
+        return self.protocol in HTTP_PROTOCOLS
 
 
 @dataclass(frozen=True)
@@ -147,11 +179,41 @@ class AllowRule:
 
 @dataclass(frozen=True)
 class Call:
-    """What a workload calls: a ``host`` of the mesh or an ``external`` one, and the port."""
+    """What a workload calls: a ``host`` of the mesh or an ``external`` one, and the port.
+
+    ``service_account`` and ``protocol`` (Istio's, as in a port's name) of the callee matter to the
+    mode ``bridge``; where the callee is in the inventory, they are taken from there.
+    """
 
     port: int
     host: str = ""
     external: str = ""
+    service_account: str = ""
+    protocol: str = ""
+
+    @property
+    def is_mesh_service(self) -> bool:
+        """Whether ``host`` is a Service's name: NAME.NAMESPACE, with or without the rest."""
+        name, _, rest = self.host.partition(".")
+        namespace, _, rest = rest.partition(".")
+        return bool(name and namespace) and rest in ("", "svc", "svc.cluster.local")
+
+    @property
+    def fqdn(self) -> str:
+        """The whole name of a Service, which may be written short; else ``host`` as it is."""
+        if not self.is_mesh_service:
+            return self.host
+        return "%s.%s.svc.cluster.local" % tuple(self.host.split(".")[:2])
+
+    @property
+    def is_http(self) -> bool:
+        """Whether the callee's port is spoken to in HTTP."""
+        return self.protocol in HTTP_PROTOCOLS
+
+    def spiffe_id(self, trust_domain: str) -> str:
+        """The callee's identity."""
+        namespace = self.host.split(".")[1]
+        return "spiffe://%s/ns/%s/sa/%s" % (trust_domain, namespace, self.service_account)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.brownfield.mesh.plugins.module_utils import entries as reading
@@ -18,7 +18,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.problems import (
     SpecError,
 )
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
-    MODES,
+    Call,
     Fleet,
     Machine,
     Mesh,
@@ -34,15 +34,14 @@ def _assumed(what: str, path: str) -> bool:
 def parse(
     hosts: Mapping[str, Mapping[str, Any]],
     exists: rules.Exists = _assumed,
-    modes: Collection[str] = MODES,
 ) -> Fleet:
     """The fleet that the whole inventory describes.
 
     ``hosts`` has the variables of each host by inventory name: plain, evaluated values, or
     ``Unreadable`` in place of one. Hosts without ``mesh_workload`` and ``mesh_vantage`` are passed
-    over. ``exists`` says of a kubeconfig's or an artefact's path whether it is a file on the
-    controller; ``modes`` are the ones that can be used. Raises SpecError with every problem of the
-    inventory, whatever the input.
+    over. ``exists`` says of the path of a kubeconfig, an artefact or a certificate whether it is a
+    file on the controller. Raises SpecError with every problem of the inventory, whatever the
+    input.
     """
     collector = Collector()
     exists = functools.lru_cache(maxsize=None)(exists)
@@ -54,7 +53,7 @@ def parse(
             continue
         found.append(entry)
         if not entry.is_vantage:
-            rules.check_host(entry, exists, modes, report)
+            rules.check_host(entry, exists, report)
     rules.check_fleet(found, collector)
     problems = collector.problems()
     if problems:
@@ -65,19 +64,41 @@ def parse(
 def _fleet(found: Sequence[Entry]) -> Fleet:
     machines = [entry for entry in found if not entry.is_vantage]
     mesh = Mesh(**machines[0].mesh)
-    workloads = {entry.key: entry for entry in machines}
+    entries = {entry.key: entry for entry in machines}
+    workloads = {key: Workload(**entries[key].workload) for key in sorted(entries)}
+    hosts = {workload.service_host: workload for workload in workloads.values()}
     return Fleet(
         mesh=mesh,
-        workloads=tuple(Workload(**workloads[key].workload) for key in sorted(workloads)),
+        workloads=tuple(
+            dataclasses.replace(w, calls=tuple(_known(call, hosts) for call in w.calls))
+            for w in workloads.values()
+        ),
         machines=tuple(_machine(entry, mesh) for entry in machines),
         vantages=tuple(Vantage(entry.name, entry.address) for entry in found if entry.is_vantage),
+    )
+
+
+def _known(call: Call, hosts: Mapping[str, Workload]) -> Call:
+    """The call with what the inventory says of its callee, where it did not say so itself."""
+    callee = hosts.get(call.fqdn)
+    if callee is None:
+        return call
+    protocols = {port.port: port.protocol for port in callee.ports}
+    return dataclasses.replace(
+        call,
+        service_account=call.service_account or callee.service_account,
+        protocol=call.protocol or protocols.get(call.port, ""),
     )
 
 
 def _machine(entry: Entry, mesh: Mesh) -> Machine:
     overrides = {
         **{name: entry.machine[name] for name in ("network", "dns") if name in entry.machine},
-        **{name: entry.merged(name) for name in ("proxy", "capture") if name in entry.machine},
+        **{
+            name: entry.merged(name)
+            for name in ("proxy", "capture", "identity")
+            if name in entry.machine
+        },
     }
     return Machine(
         name=entry.name,

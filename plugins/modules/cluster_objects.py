@@ -33,10 +33,25 @@ options:
     type: list
     elements: dict
     required: true
+  machines:
+    description:
+      - The machines in mode C(bridge), from C(mesh_plan.machines). Their addresses become the
+        endpoints of their workload's Service.
+    type: list
+    elements: dict
+    default: []
   cluster:
     description: The cluster's facts, from C(mesh_plan.cluster).
     type: dict
     required: true
+  monitoring:
+    description:
+      - The workloads whose machines may read the figures of O(workloads), through the sidecars and
+        by their identity.
+      - Without any, nobody may, and what let them is taken away.
+    type: list
+    elements: dict
+    default: []
   output:
     description: Whether objects are applied to the cluster or written into a folder.
     type: str

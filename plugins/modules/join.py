@@ -2,20 +2,24 @@
 # Copyright (c) 2026 the brownfield.mesh authors
 # SPDX-License-Identifier: Apache-2.0
 # GNU General Public License v3.0+ compatible (https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Ansible module ``brownfield.mesh.join``; the work is done by ``module_utils.sidecar.join``."""
+"""Ansible module ``brownfield.mesh.join``; the work is done by ``module_utils``."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: join
-short_description: Join a machine to the mesh through Istio's agent
+short_description: Join a machine to the mesh
 version_added: 0.1.0
 description:
-  - Installs pilot-agent and Envoy, writes the agent's files and units, obtains the machine's
-    identity, waits until the proxy is ready, and sends the machine's traffic through it.
-  - One remote call when there is nothing to do, at most three otherwise. A token is requested only
-    when the machine has no valid identity.
-  - Capture goes on under a guard that takes it off again unless a fresh connection works with it.
+  - In mode C(sidecar), installs pilot-agent and Envoy, writes the agent's files and units, obtains
+    the machine's identity, waits until the proxy is ready, and sends the machine's traffic through
+    it. Capture goes on under a guard that takes it off again unless a fresh connection works with
+    it.
+  - In mode C(bridge), installs Envoy, brings the machine's certificate, has Envoy validate its
+    configuration before it replaces another, starts or hot-restarts it, and closes the
+    application's ports to the network.
+  - One remote call when there is nothing to do, at most three otherwise. A token or a certificate
+    is requested only when the machine has no valid identity.
 author:
   - brownfield.mesh authors (!UNKNOWN)
 options:
@@ -28,11 +32,22 @@ options:
   cluster:
     description: The cluster's facts, as M(brownfield.mesh.plan) returns them.
     type: dict
+  mode:
+    description: How the machine joins. Set by the action plugin.
+    type: str
+    choices: [sidecar, bridge]
+    default: sidecar
   state:
     description: The desired state that the action plugin renders. Not for users.
     type: dict
   token:
     description: The token that the action plugin supplies. Not for users.
+    type: str
+  certificate:
+    description: The certificate that the action plugin supplies. Not for users.
+    type: str
+  key:
+    description: The certificate's key that the action plugin supplies. Not for users.
     type: str
   pushed:
     description: Artefacts that the action plugin brought to the machine. Not for users.
@@ -47,7 +62,7 @@ options:
     default: false
 attributes:
   check_mode:
-    description: Compares and reports as ever, asks for no token and changes nothing.
+    description: Compares and reports as ever, asks for no identity and changes nothing.
     support: full
   diff_mode:
     description: Shows every file that changes; secrets are never shown.
@@ -64,6 +79,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+mode:
+  description: How the machine joined.
+  returned: always
+  type: str
 mesh_calls:
   description: How many remote calls were made.
   returned: always
@@ -94,12 +113,18 @@ versions:
   returned: always
   type: dict
 checks:
-  description: Whether C(identity_valid), C(proxy_ready) and C(capture_on) hold.
+  description:
+    - Whether C(identity_valid), C(proxy_ready) and C(capture_on) (in mode C(bridge) in its place
+      C(application_closed)) hold.
   returned: always
   type: dict
 """
 
+from typing import Any
+
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.brownfield.mesh.plugins.module_utils.bridge import join as bridge
+from ansible_collections.brownfield.mesh.plugins.module_utils.bridge.state import BridgeState
 from ansible_collections.brownfield.mesh.plugins.module_utils.desired import Host, MachineError
 from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar.join import (
     Supply,
@@ -110,6 +135,22 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar.state impo
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import from_data
 
 
+def _join(given: dict[str, Any], check: bool) -> dict[str, Any]:
+    pushed, clock = given["pushed"] or {}, given["clock"]
+    if given["mode"] == "bridge":
+        certificate, key = given["certificate"] or "", given["key"] or ""
+        return bridge.join(
+            Host(),
+            from_data(BridgeState, given["state"]),
+            bridge.Supply(certificate, key, pushed, clock),
+            check,
+        )
+    state = from_data(SidecarState, given["state"])
+    if given["confirm"]:
+        return confirm(Host(), state)
+    return join(Host(), state, Supply(given["token"] or "", pushed, clock), check)
+
+
 def main() -> None:
     """Parse the arguments and do it."""
     module = AnsibleModule(
@@ -118,7 +159,10 @@ def main() -> None:
             "workload": {"type": "dict"},
             "cluster": {"type": "dict"},
             "state": {"type": "dict"},
+            "mode": {"type": "str", "choices": ["sidecar", "bridge"], "default": "sidecar"},
             "token": {"type": "str", "no_log": True},
+            "certificate": {"type": "str"},
+            "key": {"type": "str", "no_log": True},
             "pushed": {"type": "dict"},
             "clock": {"type": "float", "default": 0.0},
             "confirm": {"type": "bool", "default": False},
@@ -127,13 +171,8 @@ def main() -> None:
     )
     if module.params["state"] is None:
         module.fail_json(msg="the action plugin brownfield.mesh.join renders `state`; call it so")
-    state = from_data(SidecarState, module.params["state"])
     try:
-        if module.params["confirm"]:
-            module.exit_json(**confirm(Host(), state))
-        given = module.params
-        supply = Supply(given["token"] or "", given["pushed"] or {}, given["clock"])
-        module.exit_json(**join(Host(), state, supply, module.check_mode))
+        module.exit_json(**_join(module.params, module.check_mode))
     except (MachineError, OSError) as error:
         module.fail_json(msg=str(error))
 

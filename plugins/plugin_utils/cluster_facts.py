@@ -51,6 +51,7 @@ def read(mesh: Mesh) -> ClusterFacts:
         network=str(installed.get("network") or ""),
         istiod_host=mesh.istiod.host or f"istiod{suffix}.{SYSTEM_NAMESPACE}.svc",
         istiod_address=mesh.istiod.address or _gateway_address(mesh, service),
+        gateway_address=mesh.gateway.address or next(iter(_addresses(service)), ""),
     )
 
 
@@ -128,16 +129,25 @@ def _gateway_address(mesh: Mesh, service: Mapping[str, Any] | None) -> str:
     otherwise = "set mesh.istiod.address to the IP address at which machines reach istiod"
     if service is None:
         raise ClusterError(f"{where} does not exist: correct mesh.gateway, or {otherwise}")
-    external = service.get("spec", {}).get("externalIPs") or []
-    ingress = service.get("status", {}).get("loadBalancer", {}).get("ingress") or []
-    # In the order of Istio's own tool (istio:istioctl/pkg/workload/workload.go).
-    addresses = [*(item["ip"] for item in ingress if item.get("ip")), *external]
+    addresses = _addresses(service)
     if addresses:
         return str(addresses[0])
-    hostnames = [item["hostname"] for item in ingress if item.get("hostname")]
+    hostnames = [item["hostname"] for item in _ingress(service) if item.get("hostname")]
     if hostnames:
         raise ClusterError(f"{where} has only a name, {hostnames[0]}, no address: {otherwise}")
     raise ClusterError(f"{where} has no external address yet: wait for it, or {otherwise}")
+
+
+def _addresses(service: Mapping[str, Any] | None) -> list[str]:
+    """The Service's addresses, in the order of Istio's own tool
+    (istio:istioctl/pkg/workload/workload.go)."""
+    external = (service or {}).get("spec", {}).get("externalIPs") or []
+    return [*(item["ip"] for item in _ingress(service) if item.get("ip")), *map(str, external)]
+
+
+def _ingress(service: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    balancer = (service or {}).get("status", {}).get("loadBalancer", {})
+    return list(balancer.get("ingress") or [])
 
 
 def _data(config_map: Mapping[str, Any], key: str) -> str:

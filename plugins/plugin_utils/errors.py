@@ -1,6 +1,6 @@
 # Copyright (c) 2026 the brownfield.mesh authors
 # SPDX-License-Identifier: Apache-2.0
-"""What goes wrong between the controller and the cluster, in words for the user."""
+"""What goes wrong on the controller, in words for the user."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ from typing import Any
 
 class ClusterError(Exception):
     """One clear message that says what to do; never holds a secret."""
+
+
+class IdentityError(Exception):
+    """A certificate or key that cannot be used, and why; never holds a secret."""
 
 
 class ApiError(ClusterError):

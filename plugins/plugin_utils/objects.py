@@ -13,8 +13,10 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.cluster import (
     network_of,
     workload_labels,
 )
+from ansible_collections.brownfield.mesh.plugins.module_utils.modes import decide
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
     HealthProbe,
+    Machine,
     Mesh,
     Port,
     Workload,
@@ -28,13 +30,27 @@ MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 # Names the workload an object belongs to; objects that workloads share do not carry it.
 WORKLOAD_LABEL = "app.kubernetes.io/name"
 DENY_POLICY = "default-deny"
+# What Kubernetes reads of an EndpointSlice: its Service, and who looks after it.
+SERVICE_NAME_LABEL = "kubernetes.io/service-name"
+SLICE_MANAGER_LABEL = "endpointslice.kubernetes.io/managed-by"
 # The name that Istio's documents use for the policy of a whole namespace.
 PEER_AUTHENTICATION = "default"
 
 
-def render(mesh: Mesh, workloads: Iterable[Workload], facts: ClusterFacts) -> list[Object]:
-    """All objects of ``workloads``, each once, sorted by namespace, kind and name."""
+def render(
+    mesh: Mesh,
+    workloads: Iterable[Workload],
+    facts: ClusterFacts,
+    machines: Iterable[Machine] = (),
+) -> list[Object]:
+    """All objects of ``workloads``, each once, sorted by namespace, kind and name.
+
+    ``machines`` are those in mode ``bridge``, which nobody registers but us.
+    """
     network = network_of(mesh, facts)
+    bridges: dict[str, list[Machine]] = {}
+    for machine in machines:
+        bridges.setdefault(machine.workload, []).append(machine)
     items: dict[Ref, Object] = {}
     for workload in workloads:
         for item in (
@@ -42,7 +58,11 @@ def render(mesh: Mesh, workloads: Iterable[Workload], facts: ClusterFacts) -> li
             _service_account(workload),
             _peer_authentication(workload.namespace),
             _deny_policy(workload.namespace),
-            *_own_objects(mesh, workload, network),
+            *(
+                _bridge_objects(mesh, workload, bridges.get(workload.key, []))
+                if decide(workload.mode)[0] == "bridge"
+                else _own_objects(mesh, workload, network)
+            ),
         ):
             items[ref_of(item)] = item
     return [items[ref] for ref in sorted(items, key=lambda ref: ref.sort_key)]
@@ -52,6 +72,8 @@ def own_refs(workload: Workload) -> tuple[Ref, ...]:
     """The objects that a workload alone may have, whether or not it has them now."""
     return (
         Ref("AuthorizationPolicy", workload.namespace, _allow_name(workload)),
+        Ref("DestinationRule", workload.namespace, workload.name),
+        Ref("EndpointSlice", workload.namespace, _slice_name(workload)),
         Ref("Service", workload.namespace, workload.name),
         Ref("WorkloadGroup", workload.namespace, workload.name),
     )
@@ -159,6 +181,44 @@ def _own_objects(mesh: Mesh, workload: Workload, network: str) -> list[Object]:
             )
         )
     return items
+
+
+def _bridge_objects(mesh: Mesh, workload: Workload, machines: Sequence[Machine]) -> list[Object]:
+    """A Service like any other, whose endpoints are the machines' bridges.
+
+    It needs nothing of Istio's but a DestinationRule, so it also works where a managed cluster
+    refuses WorkloadGroups, and its name resolves in every pod. The bridge judges callers itself.
+    """
+    if not workload.ports:
+        return []
+    labels = {WORKLOAD_LABEL: workload.name, APP_LABEL: workload.name}
+    name, target = workload.name, mesh.bridge.port
+    ports = [{**_service_port(port), "targetPort": target} for port in workload.ports]
+    endpoints = [
+        {"addresses": [machine.mesh_address], "conditions": {"ready": True}}
+        for machine in sorted(machines, key=lambda machine: machine.name)
+    ]
+    slice_ports = [
+        {"name": port.name, "port": target, "protocol": "TCP"} for port in workload.ports
+    ]
+    tls = {"mode": "ISTIO_MUTUAL", "subjectAltNames": [workload.spiffe_id(mesh.trust_domain)]}
+    return [
+        _object(Ref("Service", workload.namespace, name), labels, {"spec": {"ports": ports}}),
+        _object(
+            Ref("EndpointSlice", workload.namespace, _slice_name(workload)),
+            {**labels, SERVICE_NAME_LABEL: name, SLICE_MANAGER_LABEL: MANAGER},
+            {"addressType": "IPv4", "endpoints": endpoints, "ports": slice_ports},
+        ),
+        _object(
+            Ref("DestinationRule", workload.namespace, name),
+            labels,
+            {"spec": {"host": workload.service_host, "trafficPolicy": {"tls": tls}}},
+        ),
+    ]
+
+
+def _slice_name(workload: Workload) -> str:
+    return f"{workload.name}-bridge"
 
 
 def _allow_name(workload: Workload) -> str:

@@ -136,7 +136,7 @@ def test_the_default_limit_is_the_documented_one(run: Run) -> None:
 
 def test_all_problems_are_one_message(run: Run) -> None:
     hosts = lab()
-    hosts["payments-db-1"]["mesh_workload"]["mode"] = "bridge"
+    hosts["payments-db-1"]["mesh_workload"]["mode"] = "waypoint"
     hosts["legacy-batch-1"]["mesh"] = {
         **hosts["legacy-batch-1"]["mesh"],
         "cluster": {"kubeconfig": "{{ nowhere }}/kubeconfig"},
@@ -145,7 +145,7 @@ def test_all_problems_are_one_message(run: Run) -> None:
         run(hosts)
     text = str(caught.value)
     assert "2 problems" in text
-    assert "payments-db-1: mesh_workload.mode is bridge, which comes with a later release" in text
+    assert "payments-db-1: mesh_workload.mode" in text
     assert "legacy-batch-1: mesh.cluster.kubeconfig could not be evaluated: 'nowhere'" in text
 
 

@@ -307,15 +307,6 @@ def test_networks_may_use_the_same_addresses() -> None:
     parse(hosts)
 
 
-def test_a_mode_that_is_not_released_is_said_to_come() -> None:
-    hosts = lab_with(BATCH, "mesh_workload", mode="bridge")
-    assert parse(hosts).machines[0].mode == "bridge"
-    (problem,) = problems_of(hosts, modes=("auto", "sidecar"))
-    assert problem.variable == "mesh_workload.mode"
-    assert "later release" in problem.why
-    assert "auto or sidecar" in problem.fix
-
-
 def test_everything_is_found_in_one_pass() -> None:
     hosts = lab()
     hosts[BATCH]["mesh_workload"].update(name="Batch", prots=1)

@@ -12,6 +12,7 @@ from collections import namedtuple
 from collections.abc import Callable
 
 import pytest
+from ansible_collections.brownfield.mesh.plugins.module_utils import conditions
 from ansible_collections.brownfield.mesh.plugins.module_utils.desired import Host, MachineError
 from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar import preflight
 from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar.join import (
@@ -119,12 +120,12 @@ def test_without_root_it_says_so(state: SidecarState, monkeypatch: pytest.Monkey
 def test_listening_reads_both_families(box: Machine) -> None:
     (box.root / "proc/net/tcp").write_text(TCP)
     (box.root / "proc/net/tcp6").write_text("sl\n 0: " + "0" * 32 + ":0016 x 0A\n")
-    assert preflight.listening(box.host) == {15006, 15000, 22}
+    assert {port for _, port in conditions.listening(box.host)} == {15006, 15000, 22}
 
 
 def test_its_own_address_is_found() -> None:
-    assert preflight._is_local("127.0.0.1")
-    assert not preflight._is_local("192.0.2.1")
+    assert conditions.is_local("127.0.0.1")
+    assert not conditions.is_local("192.0.2.1")
 
 
 @pytest.mark.parametrize(("package", "installer"), [("deb", "dpkg"), ("rpm", "rpm")])

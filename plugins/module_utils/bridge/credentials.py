@@ -1,0 +1,137 @@
+# Copyright (c) 2026 the brownfield.mesh authors
+# SPDX-License-Identifier: Apache-2.0
+"""Certificate, key and roots on the machine: what is there, a request for what is not, a swap.
+
+The three lie in a folder of their own, and a link leads to the folder in use: they change as one,
+by renaming the link, which is what Envoy watches for. A folder is complete before the link leads
+to it, so that no half of an identity is ever in use.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import ssl
+import time
+from typing import Optional
+
+from ansible_collections.brownfield.mesh.plugins.module_utils import identity
+from ansible_collections.brownfield.mesh.plugins.module_utils.bridge.state import (
+    CERTIFICATE,
+    CURRENT,
+    IDENTITIES,
+    KEY,
+    ROOTS,
+    STATE,
+    USER,
+    WantedIdentity,
+)
+from ansible_collections.brownfield.mesh.plugins.module_utils.desired import (
+    Directory,
+    File,
+    Host,
+    Link,
+    MachineError,
+    compare_directory,
+    compare_link,
+)
+
+# The key of a certificate that is yet to come.
+NEXT_KEY = STATE + "/next-key.pem"
+# A certificate that the controller signs is renewed when less than this part of its life is left.
+RENEW_AT = 1 / 3
+
+
+def usable(host: Host, wanted: WantedIdentity) -> bool:
+    """Whether the machine has the identity it is to have, and its key."""
+    found = identity.read(host.path(CERTIFICATE))
+    if found is None or found.spiffe_id != wanted.spiffe_id or not _fit(host):
+        return False
+    if wanted.certificate:
+        return host.read(CERTIFICATE) == wanted.certificate
+    left = found.valid_for(time.time())
+    return left > (found.not_after - found.not_before) * RENEW_AT
+
+
+def current(host: Host, wanted: WantedIdentity) -> bool:
+    """Whether the identity is usable and the roots are those wanted."""
+    return usable(host, wanted) and host.read(ROOTS) == wanted.roots
+
+
+def request(host: Host, wanted: WantedIdentity) -> str:
+    """A certificate signing request (PEM) for a key that is made here and stays here."""
+    if host.rights(NEXT_KEY) is None:
+        made = host.run(
+            ["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"]
+        )
+        os.makedirs(host.path(STATE), mode=0o755, exist_ok=True)
+        host.write(File(NEXT_KEY, made, 0o600, secret=True))
+    # Whose it is says the authority, not the request.
+    return host.run(["openssl", "req", "-new", "-key", host.path(NEXT_KEY), "-subj", "/"])
+
+
+def install(host: Host, wanted: WantedIdentity, certificate: str, key: str) -> None:
+    """Bring the identity into use. Empty texts mean what the machine has: its key that waits for
+    the certificate, or with no certificate either, the pair in use with other roots.
+
+    Raises MachineError when they do not belong together; what is in use stays in use then.
+    """
+    if not certificate:
+        certificate, key = host.read(CERTIFICATE) or "", host.read(KEY) or ""
+    elif not key:
+        key = host.read(NEXT_KEY) or ""
+    name = hashlib.sha256((certificate + wanted.roots).encode()).hexdigest()[:16]
+    folder = "%s/%s" % (IDENTITIES, name)
+    for change in compare_directory(host, Directory(folder, 0o750, "root", USER)):
+        change.act()
+    host.write(File(folder + "/key.pem", key, 0o600, USER, USER, secret=True))
+    host.write(File(folder + "/cert-chain.pem", certificate, 0o644))
+    host.write(File(folder + "/roots.pem", wanted.roots, 0o644))
+    problem = _problem(host, folder, wanted)
+    if problem:
+        host.remove(folder)
+        raise MachineError(problem)
+    for change in compare_link(host, Link(CURRENT, name)):
+        change.act()
+    host.remove(NEXT_KEY)
+
+
+def tidy(host: Host) -> None:
+    """Take folders away that are no longer in use."""
+    folder = host.path(IDENTITIES)
+    kept = {"current", os.readlink(host.path(CURRENT))}
+    for name in os.listdir(folder):
+        if name not in kept:
+            host.remove("%s/%s" % (IDENTITIES, name))
+
+
+def serial(host: Host) -> str:
+    """The serial number of the certificate in use, as Envoy writes it, or ''."""
+    return identity.serial(host.path(CERTIFICATE))
+
+
+def _problem(host: Host, folder: str, wanted: WantedIdentity) -> Optional[str]:
+    found = identity.read(host.path(folder + "/cert-chain.pem"))
+    if found is None or found.spiffe_id != wanted.spiffe_id:
+        whose = found.spiffe_id if found else "none"
+        return "the certificate's SPIFFE ID is %s, not %s; nothing was replaced" % (
+            whose,
+            wanted.spiffe_id,
+        )
+    if not _fit(host, folder):
+        return "certificate and key do not belong together; nothing was replaced"
+    return None
+
+
+def _fit(host: Host, folder: str = CURRENT) -> bool:
+    """Whether certificate and key can be read and belong together."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(
+            host.path(folder + "/cert-chain.pem"),
+            host.path(folder + "/key.pem"),
+            password="",  # or it would ask for one
+        )
+    except (OSError, ssl.SSLError):
+        return False
+    return True

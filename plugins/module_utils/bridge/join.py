@@ -1,0 +1,191 @@
+# Copyright (c) 2026 the brownfield.mesh authors
+# SPDX-License-Identifier: Apache-2.0
+"""Join a machine in mode ``bridge``: ask, supply, apply.
+
+Order: preflight, files, artefacts, identity, Envoy's configuration (validated first), start, hot
+restart or nothing, ready, firewall. Each step reads, decides, acts.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ansible_collections.brownfield.mesh.plugins.module_utils import artifacts, desired, identity
+from ansible_collections.brownfield.mesh.plugins.module_utils.bridge import (
+    credentials,
+    firewall,
+    proxy,
+)
+from ansible_collections.brownfield.mesh.plugins.module_utils.bridge.preflight import preflight
+from ansible_collections.brownfield.mesh.plugins.module_utils.bridge.state import (
+    CERTIFICATE,
+    CONFIG,
+    CURRENT,
+    UNIT,
+    USER,
+    BridgeState,
+)
+from ansible_collections.brownfield.mesh.plugins.module_utils.desired import (
+    Change,
+    File,
+    Host,
+    MachineError,
+)
+
+READY_SECONDS = 45
+READY_INTERVAL_SECONDS = 0.05
+# Envoy tells a file's format by its name.
+CANDIDATE = CONFIG + "/candidate.json"
+IDENTITY = "identity"  # what a machine asks for that has none
+
+
+@dataclass(frozen=True)
+class Supply:
+    """What only the controller has: a certificate (and its key where the machine did not make it),
+    artefacts it pushed (name -> path here), its clock (seconds since the epoch, 0: not known)."""
+
+    certificate: str = ""
+    key: str = ""
+    pushed: Mapping[str, str] = field(default_factory=dict)
+    clock: float = 0.0
+
+
+def join(host: Host, state: BridgeState, supply: Supply, check: bool) -> dict[str, Any]:
+    """Compare and, unless something is needed from the controller or ``check``, apply.
+
+    Returns what Ansible reports: changed, diff, needs, csr, and the machine's facts. Raises
+    MachineError.
+    """
+    arch = artifacts.architecture()
+    problems = preflight(host, state, arch, supply.clock)
+    if problems:
+        raise MachineError("; ".join(problems))
+    files = desired.compare(host, state.files)
+    lacking = artifacts.missing(host, "binaries", artifacts.chosen(state.artifacts, arch))
+    installs = [
+        artifacts.change(host, "binaries", item, supply.pushed, state.https_proxy)
+        for item in lacking
+    ]
+    usable = credentials.usable(host, state.identity)
+    identities = (
+        [] if credentials.current(host, state.identity) else [_identity(host, state, supply)]
+    )
+    configures = [_validated(host, change) for change in desired.compare_file(host, state.envoy)]
+    restart = proxy.unit_digest(host) != state.unit_digest
+    serving = proxy.running()
+    renew = not restart and serving.digest != state.envoy_digest
+    closes = [] if firewall.is_on(host, state.firewall_mark) else [_firewall(host, state)]
+    shown = files + installs + identities + configures + _shown(restart, renew) + closes
+    needs = [] if usable or supply.certificate else [IDENTITY]
+    needs += [artifacts.need(a) for a in lacking if a.path and a.name not in supply.pushed]
+    result: dict[str, Any] = {
+        "changed": bool(shown) and (check or not needs),
+        "diff": desired.diff_of(shown),
+        "needs": needs,
+    }
+    if check or needs or not shown:
+        if IDENTITY in needs and not check and not state.identity.certificate:
+            result["csr"] = credentials.request(host, state.identity)
+        return {**result, **facts(host, state)}
+    for change in [*files, *installs, *identities, *configures]:
+        change.act()
+    if any(change.what.startswith("/etc/systemd/") for change in files):
+        host.run(["systemctl", "daemon-reload"])
+    if restart:
+        host.run(["systemctl", "restart", UNIT])
+    elif renew or installs:
+        host.run(["systemctl", "reload", UNIT])
+    _wait_ready(host, state)
+    for change in closes:
+        change.act()
+    if os.path.islink(host.path(CURRENT)):
+        credentials.tidy(host)
+    return {**result, **facts(host, state)}
+
+
+def facts(host: Host, state: BridgeState) -> dict[str, Any]:
+    """What the machine is now: identity, versions, firewall. No secret among it."""
+    found = identity.read(host.path(CERTIFICATE))
+    serving = proxy.running()
+    return {
+        "mode": "bridge",
+        "spiffe_id": found.spiffe_id if found else "",
+        "not_before": found.not_before if found else 0,
+        "not_after": found.not_after if found else 0,
+        "capture": {"on": False, "method": ""},
+        "versions": {"agent": "", "envoy": serving.version},
+        "checks": {
+            "identity_valid": credentials.usable(host, state.identity),
+            "proxy_ready": bool(serving.digest),
+            "application_closed": firewall.is_on(host, state.firewall_mark),
+        },
+    }
+
+
+def _identity(host: Host, state: BridgeState, supply: Supply) -> Change:
+    found = identity.read(host.path(CERTIFICATE))
+
+    def act() -> None:
+        credentials.install(host, state.identity, supply.certificate, supply.key)
+
+    return Change(
+        "identity",
+        "%s\n" % found.spiffe_id if found else "",
+        "%s (certificate, key and roots)\n" % state.identity.spiffe_id,
+        act,
+    )
+
+
+def _firewall(host: Host, state: BridgeState) -> Change:
+    after = (
+        "closed to the network: %s\n" % state.firewall_mark if state.firewall_mark else "empty\n"
+    )
+    return Change("firewall", firewall.rules(host), after, lambda: firewall.switch_on(host))
+
+
+def _validated(host: Host, change: Change) -> Change:
+    """The change, which Envoy itself must accept before it is made."""
+
+    def act() -> None:
+        host.write(File(CANDIDATE, change.after, 0o644))
+        as_proxy = ["setpriv", "--reuid", USER, "--regid", USER, "--clear-groups"]
+        envoy = [artifacts.place("envoy"), "--mode", "validate", "--log-level", "error"]
+        try:
+            host.run([*as_proxy, *envoy, "--config-path", host.path(CANDIDATE)])
+        finally:
+            host.remove(CANDIDATE)
+        change.act()
+
+    return replace(change, act=act)
+
+
+def _wait_ready(host: Host, state: BridgeState) -> None:
+    """Until what serves is what was wanted, certificate and all."""
+    end = time.monotonic() + READY_SECONDS
+    while True:
+        serving = proxy.running()
+        wanted = credentials.serial(host)
+        ready = serving.digest == state.envoy_digest
+        # A bridge without calls and callers uses no certificate.
+        if ready and (not state.listens or wanted in serving.serials):
+            return
+        if time.monotonic() > end:
+            raise MachineError(
+                "the bridge does not serve what it was given after %d s. Its last words:\n%s"
+                % (READY_SECONDS, proxy.last_words(host))
+            )
+        time.sleep(READY_INTERVAL_SECONDS)
+
+
+def _shown(restart: bool, renew: bool) -> list[Change]:
+    if restart:
+        return [Change(UNIT, "", "started with these files\n", _nothing)]
+    return [Change(UNIT, "", "hot restart with these files\n", _nothing)] if renew else []
+
+
+def _nothing() -> None:
+    """Shown changes are made by the steps around them."""

@@ -1,0 +1,73 @@
+# Copyright (c) 2026 the brownfield.mesh authors
+# SPDX-License-Identifier: Apache-2.0
+"""Take a bridge away: everything that ``join`` brought goes, what was there stays."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from ansible_collections.brownfield.mesh.plugins.module_utils import artifacts, desired
+from ansible_collections.brownfield.mesh.plugins.module_utils.bridge.state import (
+    CONFIG,
+    FIREWALL_UNIT,
+    RUNTIME,
+    STATE,
+    UNIT,
+    UNITS,
+    USER,
+)
+from ansible_collections.brownfield.mesh.plugins.module_utils.desired import Change, Host
+
+WANTS = UNITS + "/multi-user.target.wants/"
+PATHS = (
+    *(WANTS + unit for unit in (UNIT, FIREWALL_UNIT)),
+    *("%s/%s" % (UNITS, unit) for unit in (UNIT, FIREWALL_UNIT)),
+    RUNTIME,
+    STATE,
+    artifacts.RECORD_FOLDER,
+    CONFIG,
+)
+STOPPED = ("inactive", "failed", "unknown", "")
+
+
+def joined(host: Host) -> bool:
+    """Whether something of a bridge is on the machine."""
+    return any(os.path.lexists(host.path(path)) for path in (CONFIG, STATE)) or host.made_user(USER)
+
+
+def leave(host: Host, check: bool) -> dict[str, Any]:
+    """Compare and, unless ``check``, take away. Works on a half-joined machine too.
+
+    Returns changed and diff. Raises MachineError.
+    """
+    host.require_root()
+    changes = [_stop(host, unit) for unit in (UNIT, FIREWALL_UNIT) if _runs(host, unit)]
+    changes += artifacts.uninstall(host)
+    changes += [_removal(host, path) for path in PATHS if os.path.lexists(host.path(path))]
+    changes += desired.hosts(host, ())
+    if host.made_user(USER):
+        changes.append(Change("user " + USER, USER + "\n", "", lambda: _run(host, "userdel", USER)))
+    if not check:
+        for change in changes:
+            change.act()
+        if changes:
+            host.run(["systemctl", "daemon-reload"])
+            host.run(["systemctl", "reset-failed", UNIT, FIREWALL_UNIT], check=False)
+    return {"changed": bool(changes), "diff": desired.diff_of(changes)}
+
+
+def _runs(host: Host, unit: str) -> bool:
+    return host.run(["systemctl", "is-active", unit], check=False).strip() not in STOPPED
+
+
+def _stop(host: Host, unit: str) -> Change:
+    return Change(unit, "running\n", "", lambda: _run(host, "systemctl", "stop", unit))
+
+
+def _removal(host: Host, path: str) -> Change:
+    return Change(path, path + "\n", "", lambda: host.remove(path))
+
+
+def _run(host: Host, *argv: str) -> None:
+    host.run(argv)

@@ -1,0 +1,50 @@
+# Copyright (c) 2026 the brownfield.mesh authors
+# SPDX-License-Identifier: Apache-2.0
+"""What must hold before anything is touched: every problem at once, each with its fix."""
+
+from __future__ import annotations
+
+from ansible_collections.brownfield.mesh.plugins.module_utils import conditions
+from ansible_collections.brownfield.mesh.plugins.module_utils.bridge.state import (
+    UNIT,
+    BridgeState,
+)
+from ansible_collections.brownfield.mesh.plugins.module_utils.desired import Host
+
+ANY_ADDRESS = ("0.0.0.0", "::")
+COMMANDS = {"nft": "nftables", "openssl": "openssl", "setpriv": "util-linux"}
+
+
+def preflight(host: Host, state: BridgeState, arch: str, clock: float) -> list[str]:
+    """Problems in words: what is wrong and what to write or do instead.
+
+    ``clock`` is the controller's, in seconds since the epoch; 0 when it is not known. Raises
+    MachineError when we are not root, as then nothing could be seen.
+    """
+    host.require_root()
+    problems = conditions.systemd(host, "bridge") + conditions.address(state.address)
+    problems += conditions.clock(clock)
+    problems += [
+        "%s is not installed; install the package %s" % (command, package)
+        for command, package in COMMANDS.items()
+        if not host.succeeds([command, "version" if command == "openssl" else "--version"])
+    ]
+    problems += conditions.other_mode(host, "bridge")
+    if not host.succeeds(["systemctl", "is-active", "--quiet", UNIT]):
+        problems += _taken(host, state)
+    return problems + conditions.artefacts(host, "binaries", state.artifacts, arch)
+
+
+def _taken(host: Host, state: BridgeState) -> list[str]:
+    busy = conditions.listening(host)
+    taken = []
+    for listen in state.listens:
+        address, port = listen.rsplit(":", 1)
+        if {(other, int(port)) for other in (address, *ANY_ADDRESS)} & busy:
+            taken.append(listen)
+    if not taken:
+        return []
+    return [
+        "other programs listen where the bridge is to: %s; have each of them listen at its own"
+        " address (127.0.0.1), or set mesh.bridge.port" % ", ".join(taken)
+    ]

@@ -1,0 +1,97 @@
+# Copyright (c) 2026 the brownfield.mesh authors
+# SPDX-License-Identifier: Apache-2.0
+"""What must hold between the fields of a host whose mode is ``bridge``."""
+
+from __future__ import annotations
+
+from typing import Callable
+
+from ansible_collections.brownfield.mesh.plugins.module_utils.entries import Entry
+from ansible_collections.brownfield.mesh.plugins.module_utils.field_types import Report
+from ansible_collections.brownfield.mesh.plugins.module_utils.problems import shown
+from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
+    Bridge,
+    Call,
+    Identity,
+    Proxy,
+)
+
+
+def check_bridge(entry: Entry, exists: Callable[[str, str], bool], report: Report) -> None:
+    """Report what a bridge cannot do, or lacks."""
+    _check_identity(entry, exists, report)
+    proxy: Proxy | None = entry.merged("proxy")
+    if proxy is not None and proxy.package != "binaries":
+        report(
+            "%s.proxy.package" % ("mesh_machine" if "proxy" in entry.machine else "mesh"),
+            "is %s, which brings Istio's agent, but the mode bridge needs Envoy alone"
+            % proxy.package,
+            "write mesh_machine.proxy: {package: binaries, artifacts: [...]} with envoy",
+        )
+    if entry.workload.get("when_proxy_is_down") == "bypass":
+        report(
+            "mesh_workload.when_proxy_is_down",
+            "is bypass, but a bridge captures nothing that could pass it by",
+            "remove it, or choose the mode sidecar",
+        )
+    _check_calls(entry, report)
+    bridge: Bridge | None = entry.mesh.get("bridge")
+    for index, port in enumerate(entry.workload.get("ports", ())):
+        if bridge is not None and port.port == bridge.port:
+            report(
+                "mesh_workload.ports[%d].port" % index,
+                "%d is the bridge's own (mesh.bridge.port)" % port.port,
+                "serve another port, or set mesh.bridge.port to a free one",
+            )
+    if bridge is not None and entry.ssh_port == bridge.port:
+        report(
+            "mesh.bridge.port",
+            "%d is the machine's SSH port" % bridge.port,
+            "set it to a free one",
+        )
+
+
+def _check_identity(entry: Entry, exists: Callable[[str, str], bool], report: Report) -> None:
+    identity: Identity | None = entry.merged("identity")
+    if identity is None:
+        return
+    overrides = entry.machine.get("identity", {})
+    for name in ("certificate", "key"):
+        path = getattr(identity, name)
+        where = "%s.identity.%s" % ("mesh_machine" if name in overrides else "mesh", name)
+        whose = "the machine" if identity.provider == "files" else "the authority"
+        if not path:
+            where = where if identity.provider == "local_ca" else "mesh_machine.identity." + name
+            report(
+                where,
+                "is missing, but the mode bridge needs it (provider %s)" % identity.provider,
+                "write the path of the %s of %s on the controller" % (name, whose),
+            )
+        elif not exists("identity", path):
+            report(
+                where,
+                "names a file that does not exist: %s" % shown(path),
+                "write the path of the %s of %s on the controller" % (name, whose),
+            )
+
+
+def _check_calls(entry: Entry, report: Report) -> None:
+    for index, call in enumerate(entry.workload.get("calls", ())):
+        if call.host and not call.is_mesh_service:
+            report(
+                "mesh_workload.calls[%d].host" % index,
+                "%s is no Service's name, by which a bridge could tell whom it calls"
+                % shown(call.host),
+                "write NAME.NAMESPACE.svc.cluster.local, or list it as external",
+            )
+
+
+def unknown_callee(call: Call) -> tuple[str, str]:
+    """What is wrong with a bridge's call of which nobody says whose identity answers, and the
+    remedy; empty texts when nothing is."""
+    if not call.is_mesh_service or call.service_account:
+        return "", ""
+    return (
+        "does not say whose identity %s has, and the inventory does not have it" % call.host,
+        "add service_account: the one that %s runs as" % call.host,
+    )

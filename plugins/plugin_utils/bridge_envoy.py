@@ -1,0 +1,422 @@
+# Copyright (c) 2026 the brownfield.mesh authors
+# SPDX-License-Identifier: Apache-2.0
+"""Envoy's configuration for a machine in mode ``bridge``: pure, JSON data.
+
+Outward, each call of the workload has a listener on a loopback address of its own, and leaves as
+mutual TLS through the mesh's east-west gateway, which passes it on by its server name to the
+workload: both ends see each other's SPIFFE ID (istio:pilot/pkg/networking/core/gateway.go,
+AUTO_PASSTHROUGH). Inward, one listener takes mutual TLS for all ports of the workload; the server
+name that Istio's proxies send says which port is meant, as it does at that gateway.
+Fields are those of Envoy's API v3; limits follow its "Configuring Envoy as an edge proxy".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ansible_collections.brownfield.mesh.plugins.module_utils.bridge.state import (
+    ADMIN_SOCKET,
+    CERTIFICATE,
+    CONFIG,
+    IDENTITIES,
+    KEY,
+    ROOTS,
+)
+from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
+    Call,
+    Machine,
+    Port,
+    Workload,
+)
+
+Json = dict[str, Any]
+
+SECRETS = {"identity": CONFIG + "/identity.json", "roots": CONFIG + "/roots.json"}
+MAX_CONNECTIONS = 10000
+BUFFER_BYTES = 1 << 15
+# Else Envoy would connect to the application before it knows who calls.
+AFTER_HANDSHAKE = {
+    "upstream_connect_mode": "ON_DOWNSTREAM_TLS_HANDSHAKE",
+    "max_early_data_bytes": BUFFER_BYTES,
+}
+# Names have their addresses here, away from those in use (127.0.0.1, 127.0.1.1, 127.0.0.53).
+LOOPBACK = ipaddress.IPv4Network("127.128.0.0/9")
+
+_TYPES = "type.googleapis.com/envoy."
+_HTTP_OPTIONS = _TYPES + "extensions.upstreams.http.v3.HttpProtocolOptions"
+
+
+def bootstrap(machine: Machine, workload: Workload, gateway: str, digest: str = "") -> Json:
+    """The whole configuration. ``gateway`` is the address of the mesh's east-west gateway;
+    ``digest`` is told in the node's metadata, by which one sees what a running Envoy was given."""
+    mesh = machine.mesh
+    calls = mesh_calls(workload)
+    addresses = loopback_addresses(calls)
+    listeners = [_outward_listener(call, addresses[call.fqdn]) for call in calls]
+    clusters = [_outward_cluster(call, machine, gateway) for call in calls]
+    served = [port for port in workload.ports if callers_of(workload, port, mesh.trust_domain)]
+    if served:
+        listeners.append(_inward_listener(machine, workload, served))
+        clusters += [_application(port) for port in served]
+    return {
+        "node": {
+            "id": machine.name,
+            "cluster": workload.service_host,
+            "metadata": {"digest": digest},
+        },
+        "admin": {"address": {"pipe": {"path": ADMIN_SOCKET, "mode": 0o600}}},
+        "overload_manager": {
+            "resource_monitors": [
+                {
+                    "name": "envoy.resource_monitors.global_downstream_max_connections",
+                    "typed_config": {
+                        "@type": _TYPES + "extensions.resource_monitors.downstream_connections.v3"
+                        ".DownstreamConnectionsConfig",
+                        "max_active_downstream_connections": MAX_CONNECTIONS,
+                    },
+                }
+            ]
+        },
+        "static_resources": {"listeners": listeners, "clusters": clusters},
+    }
+
+
+def secrets() -> dict[str, Json]:
+    """The files in which Envoy finds its secrets (SDS), by path. They name files, and hold none.
+
+    Envoy reads these files anew when something is renamed in their folder's parent, as the link
+    to the current identity is.
+    """
+    content: dict[str, Json] = {
+        "identity": {
+            "tls_certificate": {
+                "certificate_chain": {"filename": CERTIFICATE},
+                "private_key": {"filename": KEY},
+                "watched_directory": {"path": IDENTITIES},
+            }
+        },
+        "roots": {
+            "validation_context": {
+                "trusted_ca": {"filename": ROOTS},
+                "watched_directory": {"path": IDENTITIES},
+            }
+        },
+    }
+    kind = _TYPES + "extensions.transport_sockets.tls.v3.Secret"
+    return {
+        SECRETS[name]: {"resources": [{"@type": kind, "name": name, **value}]}
+        for name, value in content.items()
+    }
+
+
+def mesh_calls(workload: Workload) -> list[Call]:
+    """The calls that go through the mesh, each name and port once, sorted."""
+    found = {(call.fqdn, call.port): call for call in workload.calls if call.host}
+    return [found[key] for key in sorted(found)]
+
+
+def loopback_addresses(calls: Iterable[Call]) -> dict[str, str]:
+    """An address on this machine for each name that is called, the same for the same name.
+
+    Only when two names of one workload would get the same one does the later name move on.
+    """
+    taken: dict[str, str] = {}
+    for name in sorted({call.fqdn for call in calls}):
+        number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big")
+        # Neither the first nor the last address of the range.
+        for step in range(len(taken) + 1):
+            address = str(LOOPBACK[1 + (number + step) % (LOOPBACK.num_addresses - 2)])
+            if address not in taken.values():
+                taken[name] = address
+                break
+    return taken
+
+
+def callers_of(workload: Workload, port: Port, trust_domain: str) -> list[str]:
+    """The SPIFFE IDs that the allow-list lets in at ``port``, sorted."""
+    return sorted(
+        {
+            "spiffe://" + rule.principal(trust_domain)
+            for rule in workload.callers
+            if not rule.ports or port.port in rule.ports
+        }
+    )
+
+
+def server_name(host: str, port: int) -> str:
+    """The server name by which Istio's proxies mean a port of a service
+    (istio:pilot/pkg/model/push_context.go, BuildDNSSrvSubsetKey)."""
+    return "outbound_.%d_._.%s" % (port, host)
+
+
+def _outward_listener(call: Call, address: str) -> Json:
+    name = "outward_%d_%s" % (call.port, call.fqdn)
+    if call.is_http:
+        route = {
+            "cluster": name,
+            "timeout": "0s",
+            "retry_policy": {"retry_on": "connect-failure,refused-stream", "num_retries": 2},
+        }
+        filters = [_http_manager(name, route, [])]
+    else:
+        filters = [_tcp_proxy(name, inward=False)]
+    return {
+        "name": name,
+        "address": _socket(address, call.port),
+        "per_connection_buffer_limit_bytes": BUFFER_BYTES,
+        "filter_chains": [{"filters": filters}],
+    }
+
+
+def _outward_cluster(call: Call, machine: Machine, gateway: str) -> Json:
+    mesh = machine.mesh
+    # Istio's gateway and proxies tell mutual TLS of the mesh by these protocol names.
+    names = {"http": ["istio-http/1.1", "istio"], "http2": ["istio-h2", "istio"]}
+    cluster = _cluster(
+        "outward_%d_%s" % (call.port, call.fqdn),
+        gateway,
+        mesh.gateway.port,
+        "http2" if call.protocol in ("http2", "grpc") else "http" if call.is_http else "",
+    )
+    tls = _tls_context(
+        mesh.bridge.tls,
+        names.get("http2" if call.protocol in ("http2", "grpc") else call.protocol, ["istio"]),
+        [{"exact": call.spiffe_id(mesh.trust_domain)}],
+    )
+    cluster["transport_socket"] = {
+        "name": "envoy.transport_sockets.tls",
+        "typed_config": {
+            "@type": _TYPES + "extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+            "sni": server_name(call.fqdn, call.port),
+            "common_tls_context": tls,
+        },
+    }
+    cluster["upstream_connection_options"] = {"tcp_keepalive": {"keepalive_time": 300}}
+    return cluster
+
+
+def _inward_listener(machine: Machine, workload: Workload, served: Sequence[Port]) -> Json:
+    inspector = _TYPES + "extensions.filters.listener.tls_inspector.v3.TlsInspector"
+    return {
+        "name": "inward",
+        "address": _socket(machine.address, machine.mesh.bridge.port),
+        "stat_prefix": "inward",
+        "per_connection_buffer_limit_bytes": BUFFER_BYTES,
+        "listener_filters_timeout": "5s",
+        "listener_filters": [
+            {
+                "name": "envoy.filters.listener.tls_inspector",
+                "typed_config": {"@type": inspector},
+            }
+        ],
+        # What fits none of them is closed, and counted (no_filter_chain_match).
+        "filter_chains": [_inward_chain(machine, workload, port) for port in served],
+    }
+
+
+def _inward_chain(machine: Machine, workload: Workload, port: Port) -> Json:
+    mesh = machine.mesh
+    callers = callers_of(workload, port, mesh.trust_domain)
+    name = "application_%d" % port.port
+    rules = {
+        "action": "ALLOW",
+        "policies": {
+            "allow-list": {
+                "permissions": [{"any": True}],
+                "principals": [
+                    {"authenticated": {"principal_name": {"exact": caller}}} for caller in callers
+                ],
+            }
+        },
+    }
+    if port.is_http:
+        # A member of the mesh that is not on the list is answered 403, as a sidecar would.
+        admitted = [{"prefix": "spiffe://%s/" % mesh.trust_domain}]
+        rbac = {
+            "name": "envoy.filters.http.rbac",
+            "typed_config": {
+                "@type": _TYPES + "extensions.filters.http.rbac.v3.RBAC",
+                "rules": rules,
+            },
+        }
+        filters = [_http_manager("inward", {"cluster": name, "timeout": "0s"}, [rbac])]
+    else:
+        # RBAC decides on the first bytes of a caller; a server that speaks first (MySQL) would have
+        # spoken by then. So the handshake is for callers on the list only.
+        admitted = [{"exact": caller} for caller in callers]
+        rbac = {
+            "name": "envoy.filters.network.rbac",
+            "typed_config": {
+                "@type": _TYPES + "extensions.filters.network.rbac.v3.RBAC",
+                "stat_prefix": "tcp.",
+                "rules": rules,
+            },
+        }
+        filters = [rbac, _tcp_proxy(name, inward=True)]
+    tls = _tls_context(mesh.bridge.tls, ["h2", "http/1.1"] if port.is_http else [], admitted)
+    return {
+        "name": name,
+        "filter_chain_match": {
+            "transport_protocol": "tls",
+            "server_names": [server_name(workload.service_host, port.port)],
+        },
+        "transport_socket": {
+            "name": "envoy.transport_sockets.tls",
+            "typed_config": {
+                "@type": _TYPES + "extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+                "require_client_certificate": True,
+                # A resumed session would outlive a certificate's end and a change of roots.
+                "disable_stateless_session_resumption": True,
+                "disable_stateful_session_resumption": True,
+                "common_tls_context": tls,
+            },
+        },
+        "transport_socket_connect_timeout": "10s",
+        "filters": filters,
+    }
+
+
+def _application(port: Port) -> Json:
+    protocol = {"http": "http", "http2": "http2", "grpc": "http2"}.get(port.protocol, "")
+    return _cluster("application_%d" % port.port, "127.0.0.1", port.port, protocol)
+
+
+def _cluster(name: str, address: str, port: int, protocol: str) -> Json:
+    limits = ("max_connections", "max_pending_requests", "max_requests", "max_retries")
+    threshold = dict.fromkeys(limits, MAX_CONNECTIONS)
+    cluster: Json = {
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": "5s",
+        "per_connection_buffer_limit_bytes": BUFFER_BYTES,
+        "circuit_breakers": {"thresholds": [threshold]},
+        "load_assignment": {
+            "cluster_name": name,
+            "endpoints": [
+                {"lb_endpoints": [{"endpoint": {"address": _socket(address, port)}}]},
+            ],
+        },
+    }
+    if protocol:
+        options = "http2_protocol_options" if protocol == "http2" else "http_protocol_options"
+        cluster["typed_extension_protocol_options"] = {
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+                "@type": _HTTP_OPTIONS,
+                "explicit_http_config": {options: {}},
+            }
+        }
+    return cluster
+
+
+def _tls_context(version: str, alpn: Sequence[str], admitted: Sequence[Json]) -> Json:
+    context: Json = {
+        "tls_params": {
+            "tls_minimum_protocol_version": "TLSv1_2" if version == "1.2" else "TLSv1_3",
+            "tls_maximum_protocol_version": "TLSv1_3",
+        },
+        "tls_certificate_sds_secret_configs": [_secret("identity")],
+        "combined_validation_context": {
+            "default_validation_context": {
+                "match_typed_subject_alt_names": [
+                    {"san_type": "URI", "matcher": matcher} for matcher in admitted
+                ]
+            },
+            "validation_context_sds_secret_config": _secret("roots"),
+        },
+    }
+    if alpn:
+        context["alpn_protocols"] = list(alpn)
+    return context
+
+
+def _secret(name: str) -> Json:
+    source = {"path_config_source": {"path": SECRETS[name]}, "resource_api_version": "V3"}
+    return {"name": name, "sds_config": source}
+
+
+def _http_manager(name: str, route: Mapping[str, Any], filters: Sequence[Json]) -> Json:
+    router = _TYPES + "extensions.filters.http.router.v3.Router"
+    return {
+        "name": "envoy.filters.network.http_connection_manager",
+        "typed_config": {
+            "@type": _TYPES + "extensions.filters.network.http_connection_manager.v3"
+            ".HttpConnectionManager",
+            "stat_prefix": name,
+            "codec_type": "AUTO",
+            "route_config": {
+                "virtual_hosts": [
+                    {
+                        "name": name,
+                        "domains": ["*"],
+                        "routes": [{"match": {"prefix": "/"}, "route": dict(route)}],
+                    }
+                ]
+            },
+            "http_filters": [
+                *filters,
+                {"name": "envoy.filters.http.router", "typed_config": {"@type": router}},
+            ],
+            "normalize_path": True,
+            # What the other side says of who called is not believed; we say it.
+            "forward_client_cert_details": "SANITIZE_SET",
+            "set_current_client_cert_details": {"uri": True},
+            "server_header_transformation": "PASS_THROUGH",
+            "upgrade_configs": [{"upgrade_type": "websocket"}],
+            "stream_idle_timeout": "300s",
+            "request_headers_timeout": "10s",
+            "common_http_protocol_options": {"idle_timeout": "3600s", "max_headers_count": 100},
+            "http2_protocol_options": {
+                "max_concurrent_streams": 100,
+                "initial_stream_window_size": 1 << 16,
+                "initial_connection_window_size": 1 << 20,
+            },
+            "access_log": [_access_log("http")],
+        },
+    }
+
+
+def _tcp_proxy(name: str, inward: bool) -> Json:
+    return {
+        "name": "envoy.filters.network.tcp_proxy",
+        "typed_config": {
+            "@type": _TYPES + "extensions.filters.network.tcp_proxy.v3.TcpProxy",
+            "stat_prefix": name,
+            "cluster": name,
+            "access_log": [_access_log("tcp")],
+            **(AFTER_HANDSHAKE if inward else {}),
+        },
+    }
+
+
+def _access_log(kind: str) -> Json:
+    """What was refused or failed, one line of JSON each, to the journal, which is bounded."""
+    fields = {
+        "time": "%START_TIME%",
+        "cluster": "%UPSTREAM_CLUSTER%",
+        "caller": "%DOWNSTREAM_PEER_URI_SAN%",
+        "from": "%DOWNSTREAM_REMOTE_ADDRESS%",
+        "flags": "%RESPONSE_FLAGS%",
+        "why": "%RESPONSE_CODE_DETAILS%",
+        "failure": "%UPSTREAM_TRANSPORT_FAILURE_REASON%",
+    }
+    flagged: Json = {"response_flag_filter": {}}
+    if kind == "http":
+        fields |= {"method": "%REQ(:METHOD)%", "status": "%RESPONSE_CODE%"}
+        value = {"default_value": 400, "runtime_key": "access_log.status"}
+        bad: Json = {"status_code_filter": {"comparison": {"op": "GE", "value": value}}}
+        flagged = {"or_filter": {"filters": [flagged, bad]}}
+    return {
+        "name": "envoy.access_loggers.stdout",
+        "filter": flagged,
+        "typed_config": {
+            "@type": _TYPES + "extensions.access_loggers.stream.v3.StdoutAccessLog",
+            "log_format": {"json_format": fields},
+        },
+    }
+
+
+def _socket(address: str, port: int) -> Json:
+    return {"socket_address": {"address": address, "port_value": port}}

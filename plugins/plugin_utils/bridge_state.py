@@ -1,0 +1,151 @@
+# Copyright (c) 2026 the brownfield.mesh authors
+# SPDX-License-Identifier: Apache-2.0
+"""Render what a machine in mode ``bridge`` is to look like: Envoy's files, units, firewall, names.
+
+Pure: the same input gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.brownfield.mesh.plugins.module_utils import artifacts
+from ansible_collections.brownfield.mesh.plugins.module_utils.bridge import supervisor
+from ansible_collections.brownfield.mesh.plugins.module_utils.bridge.state import (
+    CONFIG,
+    ENVOY_CONFIG,
+    FIREWALL,
+    FIREWALL_TABLE,
+    FIREWALL_UNIT,
+    IDENTITIES,
+    STATE,
+    SUPERVISOR,
+    UNIT,
+    UNITS,
+    USER,
+    BridgeState,
+    WantedIdentity,
+)
+from ansible_collections.brownfield.mesh.plugins.module_utils.cluster import ClusterFacts
+from ansible_collections.brownfield.mesh.plugins.module_utils.desired import (
+    OURS,
+    DesiredState,
+    Directory,
+    File,
+    HostsLine,
+    Link,
+    User,
+)
+from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Machine, Workload
+from ansible_collections.brownfield.mesh.plugins.plugin_utils import bridge_envoy, bridge_units
+
+
+def render(
+    machine: Machine, workload: Workload, cluster: ClusterFacts, certificate: str = ""
+) -> BridgeState:
+    """The machine's desired state. ``certificate`` is its chain (PEM) where it is known already."""
+    mesh = machine.mesh
+    envoy = tuple(item for item in mesh.proxy.artifacts if item.name == "envoy")
+    blank = bridge_envoy.bootstrap(machine, workload, cluster.gateway_address)
+    envoy_digest = _digest([blank, [item.sha256 for item in envoy]])
+    content = bridge_envoy.bootstrap(machine, workload, cluster.gateway_address, envoy_digest)
+    supervisor_text = Path(supervisor.__file__).read_text("utf-8")
+    low = any(port < 1024 for _, port in _addresses(machine, workload))
+    unit_digest = _digest([bridge_units.bridge("", low), supervisor_text])
+    mark, rules = firewall(workload)
+    names = bridge_envoy.secrets()
+    files = {
+        SUPERVISOR: supervisor_text,
+        FIREWALL: rules,
+        **{path: _json(secret) for path, secret in names.items()},
+        "%s/%s" % (UNITS, UNIT): bridge_units.bridge(unit_digest, low),
+        "%s/%s" % (UNITS, FIREWALL_UNIT): bridge_units.firewall(),
+    }
+    return BridgeState(
+        files=DesiredState(
+            user=User(USER, STATE),
+            directories=(
+                Directory(CONFIG),
+                Directory(artifacts.RECORD_FOLDER),
+                Directory(STATE, 0o755),
+                # Ours alone: the proxy reads its key, and can change nothing.
+                Directory(IDENTITIES, 0o750, "root", USER),
+            ),
+            files=tuple(File(path, text, 0o644) for path, text in files.items()),
+            links=tuple(
+                Link("%s/multi-user.target.wants/%s" % (UNITS, unit), "%s/%s" % (UNITS, unit))
+                for unit in (UNIT, FIREWALL_UNIT)
+            ),
+            hosts=hosts(machine, workload),
+        ),
+        envoy=File(ENVOY_CONFIG, _json(content), 0o644),
+        envoy_digest=envoy_digest,
+        unit_digest=unit_digest,
+        artifacts=envoy,
+        https_proxy=mesh.proxy.https_proxy,
+        identity=WantedIdentity(
+            workload.spiffe_id(mesh.trust_domain), cluster.root_certificate, certificate
+        ),
+        address=machine.address,
+        listens=tuple("%s:%d" % pair for pair in _addresses(machine, workload)),
+        firewall_mark=mark,
+    )
+
+
+def hosts(machine: Machine, workload: Workload) -> tuple[HostsLine, ...]:
+    """The names that are called, as they are written and in full, with their addresses here."""
+    if machine.mesh.dns != "names":
+        return ()
+    calls = bridge_envoy.mesh_calls(workload)
+    addresses = bridge_envoy.loopback_addresses(calls)
+    lines = {
+        (addresses[call.fqdn], name)
+        for call in workload.calls
+        if call.host
+        for name in (call.fqdn, call.host)
+    }
+    return tuple(HostsLine(*line) for line in sorted(lines))
+
+
+def firewall(workload: Workload) -> tuple[str, str]:
+    """The mark of the rules, and the file that makes our table, as one transaction.
+
+    It keeps the network from the application's ports; the machine itself may use them. Both
+    families; a refusal is counted, and answered at once.
+    """
+    ports = ", ".join(str(port) for port in sorted(port.port for port in workload.ports))
+    rule = 'iif != "lo" tcp dport { %s } counter reject with tcp reset' % ports
+    mark = "%s %s" % (OURS, _digest([ports])[:8])
+    lines = [
+        "# %s: what the workload serves is reached through its bridge only" % OURS,
+        "table inet %s" % FIREWALL_TABLE,
+        "delete table inet %s" % FIREWALL_TABLE,
+        "table inet %s {" % FIREWALL_TABLE,
+        "  chain input {",
+        # Before other tables' rules: whatever they accept, this refusal stands.
+        "    type filter hook input priority -10; policy accept;",
+        *(['    %s comment "%s"' % (rule, mark)] if ports else []),
+        "  }",
+        "}",
+    ]
+    return mark if ports else "", "\n".join(lines) + "\n"
+
+
+def _addresses(machine: Machine, workload: Workload) -> list[tuple[str, int]]:
+    calls = bridge_envoy.mesh_calls(workload)
+    addresses = bridge_envoy.loopback_addresses(calls)
+    found = [(addresses[call.fqdn], call.port) for call in calls]
+    if workload.ports and workload.callers:
+        found.append((machine.address, machine.mesh.bridge.port))
+    return found
+
+
+def _json(content: Any) -> str:
+    return json.dumps(content, indent=1) + "\n"
+
+
+def _digest(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,0 +1,247 @@
+# Copyright (c) 2026 the brownfield.mesh authors
+# SPDX-License-Identifier: Apache-2.0
+"""Where a bridge's certificate comes from: one small interface, and the providers behind it.
+
+A provider either knows the machine's certificate beforehand (files) or issues one for a key that
+the machine made (an authority). Every certificate is judged here, before it travels.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Identity
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.errors import IdentityError
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID as Usage
+
+# As istiod does: clocks differ (istio:security/pkg/pki/util/generate_cert.go).
+BACKDATED = datetime.timedelta(minutes=2)
+RSA_BITS = 2048
+_KEY_USAGE = x509.KeyUsage(
+    digital_signature=True,
+    content_commitment=False,
+    key_encipherment=True,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=False,
+    crl_sign=False,
+    encipher_only=False,
+    decipher_only=False,
+)
+Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
+
+
+@dataclass(frozen=True)
+class Issued:
+    """A certificate with its chain (PEM), and its key where the machine did not make it. The key
+    is a secret: it is handed on and kept nowhere."""
+
+    certificate: str
+    key: str = ""
+
+    def __repr__(self) -> str:
+        return "Issued()"
+
+
+class Provider(Protocol):
+    """What gives machines certificates. All of it may raise IdentityError."""
+
+    def known(self) -> str:
+        """The machine's certificate with its chain (PEM), or '' where it is issued on request."""
+
+    def issue(self, request: str) -> Issued:
+        """The certificate for a signing request (PEM, empty where the certificate is known)."""
+
+
+def of(identity: Identity, spiffe_id: str, roots: str, paths: Sequence[Path]) -> Provider:
+    """The provider that ``identity`` names; ``paths`` are where its certificate and key lie, and
+    ``roots`` is what the mesh trusts (PEM). Raises IdentityError."""
+    certificate, key = paths
+    provider: type[Files | LocalAuthority] = (
+        Files if identity.provider == "files" else LocalAuthority
+    )
+    return provider(identity, spiffe_id, _certificates(roots, "the mesh's root"), certificate, key)
+
+
+class _Pair:
+    """A certificate and its key, in two PEM files of the user's."""
+
+    def __init__(
+        self,
+        identity: Identity,
+        spiffe_id: str,
+        roots: list[x509.Certificate],
+        certificate: Path,
+        key: Path,
+    ) -> None:
+        self._identity = identity
+        self._spiffe_id = spiffe_id
+        self._roots = roots
+        self._key_path = key
+        self._pem = _read(certificate)
+        self._chain = _certificates(self._pem, str(certificate))
+        self._where = str(certificate)
+        _check_validity(self._chain[0], self._where)
+        _check_chain(self._chain, roots, self._where)
+
+    def _key(self) -> Key:
+        try:
+            key = serialization.load_pem_private_key(_read(self._key_path).encode(), None)
+        except (TypeError, ValueError):
+            raise IdentityError(
+                "%s holds no private key that can be read without a password" % self._key_path
+            ) from None
+        if not isinstance(key, Key):
+            raise IdentityError("%s: use a key of kind EC, RSA or Ed25519" % self._key_path)
+        if key.public_key() != self._chain[0].public_key():
+            raise IdentityError("%s is not the key of %s" % (self._key_path, self._where))
+        return key
+
+
+class Files(_Pair):
+    """The machine's certificate and key, brought by the user."""
+
+    def known(self) -> str:
+        """The certificate, when it is this machine's and good."""
+        leaf = self._chain[0]
+        names = _names(leaf)
+        if names != [self._spiffe_id]:
+            raise IdentityError(
+                "%s has the SPIFFE ID %s, but the machine's is %s"
+                % (self._where, ", ".join(names) or "none", self._spiffe_id)
+            )
+        usages = _usages(leaf)
+        if not {Usage.SERVER_AUTH, Usage.CLIENT_AUTH} <= usages:
+            raise IdentityError("%s is not for both server and client" % self._where)
+        key = leaf.public_key()
+        if isinstance(key, rsa.RSAPublicKey) and key.key_size < RSA_BITS:
+            raise IdentityError("%s: its RSA key has less than %d bits" % (self._where, RSA_BITS))
+        return self._pem
+
+    def issue(self, request: str) -> Issued:
+        """Certificate and key as they are."""
+        self._key()
+        return Issued(self.known(), _read(self._key_path))
+
+
+class LocalAuthority(_Pair):
+    """An authority whose key lies on the controller: for tries, not for production."""
+
+    def known(self) -> str:
+        """Nothing: each machine makes its key."""
+        return ""
+
+    def issue(self, request: str) -> Issued:
+        """Sign the request's key for this machine; whatever else the request says is passed by."""
+        authority = self._chain[0]
+        if not _is_authority(authority):
+            raise IdentityError("%s is not the certificate of an authority" % self._where)
+        signer = self._key()
+        try:
+            asked = x509.load_pem_x509_csr(request.encode())
+        except ValueError:
+            raise IdentityError("the machine's signing request cannot be read") from None
+        if not asked.is_signature_valid:
+            raise IdentityError("the machine's signing request is not signed by its key")
+        now = datetime.datetime.now(datetime.UTC)
+        end = now + datetime.timedelta(hours=self._identity.lifetime_hours)
+        name = x509.UniformResourceIdentifier(self._spiffe_id)
+        extensions: list[tuple[x509.ExtensionType, bool]] = [
+            (x509.SubjectAlternativeName([name]), True),
+            (x509.BasicConstraints(ca=False, path_length=None), True),
+            (_KEY_USAGE, True),
+            (x509.ExtendedKeyUsage([Usage.SERVER_AUTH, Usage.CLIENT_AUTH]), False),
+        ]
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(x509.Name([]))
+            .issuer_name(authority.subject)
+            .public_key(asked.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - BACKDATED)
+            .not_valid_after(min(end, authority.not_valid_after_utc))
+        )
+        for extension, critical in extensions:
+            builder = builder.add_extension(extension, critical)
+        own_digest = isinstance(signer, ed25519.Ed25519PrivateKey)
+        made = builder.sign(signer, None if own_digest else hashes.SHA256())
+        chain = [made, *(one for one in self._chain if one.issuer != one.subject)]
+        pem = b"".join(one.public_bytes(serialization.Encoding.PEM) for one in chain)
+        return Issued(pem.decode())
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise IdentityError("%s cannot be read: %s" % (path, error)) from None
+
+
+def _certificates(pem: str, where: str) -> list[x509.Certificate]:
+    try:
+        return x509.load_pem_x509_certificates(pem.encode())
+    except ValueError:
+        raise IdentityError("%s holds no certificate in PEM form" % where) from None
+
+
+def _check_validity(certificate: x509.Certificate, where: str) -> None:
+    now = datetime.datetime.now(datetime.UTC)
+    if now < certificate.not_valid_before_utc:
+        raise IdentityError("%s is valid only from %s" % (where, certificate.not_valid_before_utc))
+    if now >= certificate.not_valid_after_utc:
+        raise IdentityError("%s ended on %s" % (where, certificate.not_valid_after_utc))
+
+
+def _check_chain(
+    chain: Sequence[x509.Certificate], roots: Sequence[x509.Certificate], where: str
+) -> None:
+    """Each certificate is issued by the next, and the last by one of the roots, or is one."""
+    for one, issuer in zip(chain, chain[1:]):
+        if not _issued(one, issuer):
+            raise IdentityError(
+                "%s: its certificates are no chain; write the machine's first, then what issued it"
+                % where
+            )
+    if not any(chain[-1] == root or _issued(chain[-1], root) for root in roots):
+        raise IdentityError(
+            "%s does not lead to a root of the mesh; add its intermediates, or have the mesh"
+            " trust its root" % where
+        )
+
+
+def _issued(one: x509.Certificate, issuer: x509.Certificate) -> bool:
+    try:
+        one.verify_directly_issued_by(issuer)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return _is_authority(issuer)
+
+
+def _is_authority(certificate: x509.Certificate) -> bool:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except x509.ExtensionNotFound:
+        return False
+
+
+def _names(certificate: x509.Certificate) -> list[str]:
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return []
+    return names.get_values_for_type(x509.UniformResourceIdentifier)
+
+
+def _usages(certificate: x509.Certificate) -> set[x509.ObjectIdentifier]:
+    try:
+        return set(certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value)
+    except x509.ExtensionNotFound:  # then it is for everything (RFC 5280, 4.2.1.12)
+        return {Usage.SERVER_AUTH, Usage.CLIENT_AUTH}
