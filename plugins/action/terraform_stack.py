@@ -62,7 +62,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
 
         def say(text: str, verbosity: int) -> None:
             if verbosity <= display.verbosity:
-                display.display(f"  {text}")
+                # Not among the results, which a callback may write as one document.
+                display.display(f"  {text}", stderr=True)
 
         try:
             found = Run(

@@ -14,7 +14,8 @@ author:
   - brownfield.mesh authors (!UNKNOWN)
 description:
   - Runs Terraform or OpenTofu in one folder of the controller. It initializes with the lock file as
-    it is, validates, plans to a file, judges that plan by O(policy), and applies just that plan.
+    it is, plans to a file (which validates first), judges that plan by O(policy), and applies just
+    that plan.
   - Runs on the controller only. Use it with C(run_once).
   - The state is written by Terraform alone. A lock is never broken, and no state is moved from one
     backend to another.

@@ -137,17 +137,14 @@ class Terraform:
             backend_config=None if backend is None else str(backend),
         )
 
-    def validate(self) -> None:
-        """Whether the configuration is right in itself; needs no credentials and no lock."""
-        finished = self._start("validate", json=True)
-        said = _json(_document(finished.out))
-        found = [Diagnostic.of(item) for item in said.get("diagnostics") or ()]
-        self._judge("validate", finished.code, found, finished.err)
-
     def plan(
         self, out: Path, variable_files: Sequence[Path], destroy: bool, lock_timeout: int
     ) -> bool:
-        """Write a plan to ``out``; whether it changes anything."""
+        """Write a plan to ``out``; whether it changes anything.
+
+        Terraform validates the configuration first. A command of its own for that would start
+        every provider once more: 1.4 s of CPU time for azurerm, and the same errors.
+        """
         code, _ = self._stream(
             "plan", json=True, input="false", detailed_exitcode=True, destroy=destroy,
             lock_timeout=f"{lock_timeout}s", out=str(out),

@@ -93,16 +93,19 @@ def missing_for_azure(environment: Mapping[str, str]) -> list[str]:
     def has(*names: str) -> bool:
         return any(environment.get(name) for name in names)
 
+    def on(*names: str) -> bool:
+        return any(environment.get(name, "").lower() in ("true", "1") for name in names)
+
     found = []
     if not has("ARM_SUBSCRIPTION_ID"):
         found.append("ARM_SUBSCRIPTION_ID")
-    if has("ARM_USE_MSI", "ARM_USE_CLI", "ARM_USE_AKS_WORKLOAD_IDENTITY"):
+    if on("ARM_USE_MSI", "ARM_USE_AKS_WORKLOAD_IDENTITY"):
         return found
     if not has("ARM_TENANT_ID"):
         found.append("ARM_TENANT_ID")
     if not has("ARM_CLIENT_ID", "ARM_CLIENT_ID_FILE_PATH"):
         found.append("ARM_CLIENT_ID")
-    if has("ARM_USE_OIDC"):
+    if on("ARM_USE_OIDC"):
         if not has("ARM_OIDC_TOKEN", "ARM_OIDC_TOKEN_FILE_PATH", "ARM_OIDC_REQUEST_URL",
                    "ACTIONS_ID_TOKEN_REQUEST_URL"):  # fmt: skip
             found.append("ARM_OIDC_TOKEN or ARM_OIDC_TOKEN_FILE_PATH")

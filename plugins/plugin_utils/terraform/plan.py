@@ -133,7 +133,7 @@ def parse(document: bytes) -> Plan:
     return Plan(
         version=str(data.get("terraform_version", "")),
         changes=tuple(change for change in changes if change.action not in QUIET),
-        drift=tuple(change for change in drift if change.action not in QUIET),
+        drift=tuple(change for change in drift if change.action not in QUIET and _counts(change)),
         outputs=tuple(change for change in outputs if change.action not in QUIET),
         # Of what does not change as well: it may show up in an output or an error.
         secrets=frozenset(_secrets((*changes, *drift, *outputs), data)),
@@ -254,6 +254,21 @@ def _output(name: str, item: Mapping[str, Any]) -> Change:
 
 def _action(actions: Sequence[str]) -> str:
     return _ACTIONS.get(tuple(actions), "+".join(actions))
+
+
+def _counts(drift: Change) -> bool:
+    """Whether it is more than a provider's other word for nothing, as {} after null."""
+    return drift.action != "update" or _full(drift.before) != _full(drift.after)
+
+
+def _full(value: Any) -> Any:
+    """``value`` without the attributes that hold nothing, at any depth."""
+    if isinstance(value, dict):
+        filled = {name: _full(item) for name, item in value.items()}
+        return {name: item for name, item in filled.items() if item not in (None, "", [], {})}
+    if isinstance(value, list):
+        return [_full(item) for item in value]
+    return value
 
 
 def _secrets(changes: Iterable[Change], data: Mapping[str, Any]) -> Iterator[str]:

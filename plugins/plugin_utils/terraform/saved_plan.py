@@ -47,12 +47,12 @@ def origin(configuration: str, workspace: str, version: str, state: StateId) -> 
     return Origin(configuration, workspace, version, state.lineage, state.serial)
 
 
-def digest(folder: Path) -> str:
+def digest(folder: Path, data: Path) -> str:
     """SHA-256 over the configuration: Terraform's files of the folder and of its modules, and the
-    lock file. Call it after init, which writes down where the modules are."""
+    lock file. Call it after init, which writes into its ``data`` folder where the modules are."""
     files = {
         path.resolve()
-        for room in (folder, *_modules(folder))
+        for room in (folder, *_modules(folder, data))
         for path in room.glob("*")
         if path.name.endswith(_SUFFIXES) and path.is_file()
     }
@@ -119,13 +119,14 @@ def stale(made: Origin, now: Origin) -> str | None:
     return None
 
 
-def _modules(folder: Path) -> Iterable[Path]:
+def _modules(folder: Path, data: Path) -> Iterable[Path]:
+    listed = data / "modules/modules.json"
     try:
-        known = json.loads((folder / ".terraform/modules/modules.json").read_text())
+        known = json.loads(listed.read_text())
         return [folder / item["Dir"] for item in known["Modules"]]
     except FileNotFoundError:
         return []
     except (OSError, ValueError, KeyError, TypeError):
         raise TerraformError(
-            f"{folder}/.terraform/modules/modules.json cannot be read; remove .terraform"
+            f"{listed} cannot be read; remove the folder {data}, which init makes anew"
         ) from None

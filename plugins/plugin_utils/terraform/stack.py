@@ -114,7 +114,6 @@ class Run:
         terraform, masker = self._terraform(work)
         version = terraform.version()
         terraform.init(_private(work / "backend.tfbackend.json", stack.backend))
-        terraform.validate()
         file = work / "plan"
         saves = stack.state == "planned" and stack.saved_plan is not None and not self.check
         made = self._origin(terraform, version) if stack.saved_plan else None
@@ -166,7 +165,9 @@ class Run:
 
     def _origin(self, terraform: cli.Terraform, version: str) -> saved_plan.Origin:
         """Taken before the plan is made: were the state changed in between, the plan is stale."""
-        configuration = saved_plan.digest(self.stack.path)
+        path = self.stack.path
+        data = path / terraform.environment.get("TF_DATA_DIR", ".terraform")
+        configuration = saved_plan.digest(path, data)
         state = terraform.state_id()
         return saved_plan.origin(configuration, self.stack.workspace, version, state)
 

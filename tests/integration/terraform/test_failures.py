@@ -37,7 +37,7 @@ def test_an_error_names_file_and_line(folder: Folder) -> None:
     folder.write(CONFIGURATION + '\nresource "terraform_data" "x" {\n  wrong = 1\n}\n')
     error = folder.fails()
     line = len(CONFIGURATION.splitlines()) + 3
-    assert "validate failed:" in str(error)
+    assert "plan failed:" in str(error)
     assert f"Unsupported argument (main.tf:{line}): An argument named" in str(error)
     found = error.result["diagnostics"][0]
     assert (found["file"], found["line"], found["severity"]) == ("main.tf", line, "error")

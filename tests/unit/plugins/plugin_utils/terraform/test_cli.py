@@ -52,9 +52,8 @@ def terraform(tmp_path: Path, *answers: Finished) -> tuple[cli.Terraform, Progra
 
 
 def test_command_lines(tmp_path: Path) -> None:
-    made, program = terraform(tmp_path, *[answer()] * 6)
+    made, program = terraform(tmp_path, *[answer()] * 5)
     made.init(Path("/w/backend.json"))
-    made.validate()
     made.plan(Path("/w/plan"), [Path("/a.tfvars"), Path("/w/v.json")], True, 5)
     made.show(Path("/w/plan"))
     made.apply(Path("/w/plan"), 7)
@@ -62,7 +61,6 @@ def test_command_lines(tmp_path: Path) -> None:
     # Options come as a mapping: their order says nothing.
     assert [[line[1], *sorted(line[2:])] for line in program.asked] == [
         ["init", "-backend-config=/w/backend.json", "-input=false", "-json", "-lockfile=readonly"],
-        ["validate", "-json"],
         ["plan", "-destroy", "-detailed-exitcode", "-input=false", "-json", "-lock-timeout=5s",
          "-out=/w/plan", "-var-file=/a.tfvars", "-var-file=/w/v.json"],
         ["show", "-json", "/w/plan"],
@@ -70,8 +68,8 @@ def test_command_lines(tmp_path: Path) -> None:
         ["output", "-json"],
     ]  # fmt: skip
     # Files of variables keep their order, and what is no option comes last.
-    assert program.asked[2][-2:] == ["-var-file=/a.tfvars", "-var-file=/w/v.json"]
-    assert program.asked[4][-1] == "/w/plan"
+    assert program.asked[1][-2:] == ["-var-file=/a.tfvars", "-var-file=/w/v.json"]
+    assert program.asked[3][-1] == "/w/plan"
     assert {line[0] for line in program.asked} == {"/opt/terraform"}
 
 

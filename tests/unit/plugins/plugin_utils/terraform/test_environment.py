@@ -81,6 +81,7 @@ LOGIN = {"ARM_SUBSCRIPTION_ID": "s", "ARM_TENANT_ID": "t", "ARM_CLIENT_ID": "c"}
     [
         ({}, ["ARM_SUBSCRIPTION_ID", "ARM_TENANT_ID", "ARM_CLIENT_ID", "ARM_CLIENT_SECRET"]),
         ({"ARM_USE_MSI": "true"}, ["ARM_SUBSCRIPTION_ID"]),
+        ({**LOGIN, "ARM_USE_MSI": "false", "ARM_USE_OIDC": "false"}, ["ARM_CLIENT_SECRET"]),
         (LOGIN, ["ARM_CLIENT_SECRET"]),
         ({**LOGIN, "ARM_USE_OIDC": "true"}, ["ARM_OIDC_TOKEN or ARM_OIDC_TOKEN_FILE_PATH"]),
         ({**LOGIN, "ARM_USE_OIDC": "true", "ARM_OIDC_TOKEN_FILE_PATH": "x"}, []),

@@ -91,6 +91,17 @@ def test_drift_is_told_with_its_attributes() -> None:
     assert delete["action"] == "delete"
 
 
+def test_another_word_for_nothing_is_no_drift() -> None:
+    """As the provider of Azure gives it for what was just made."""
+    change = {
+        "before": {"tags": None, "disk": [{"name": None}], "size": 1, "on": False},
+        "after": {"tags": {}, "disk": [{"name": ""}], "size": 1, "on": False},
+    }
+    assert parse(resource_drift=[resource(["update"], change)]).drift == ()
+    change["after"]["on"] = None
+    assert len(parse(resource_drift=[resource(["update"], change)]).drift) == 1
+
+
 def test_secrets_are_known_from_marks_variables_and_what_does_not_change() -> None:
     secret = {
         "before": {"p": "of-a-mark"},
