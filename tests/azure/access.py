@@ -45,6 +45,8 @@ def role_definition(name: str, scope: str = "") -> Document:
 
 def identity(new: Document, old: Document | None) -> None:
     """Fill in a resource's managed identities; a PUT without the block keeps the former ones."""
+    if old and "identity" in old:
+        new.setdefault("identity", old["identity"])
     block = new.get("identity")
     if not block:
         return
@@ -70,6 +72,20 @@ def user_assigned(store: Store, address: Address, new: Document, old: Document |
         clientId=uuid_for("client", new["id"]),
         tenantId=TENANT,
     )
+
+
+@shape(ROLE_TYPE)
+def custom_role(store: Store, address: Address, new: Document, old: Document | None) -> None:
+    properties = new["properties"]
+    properties.pop("provisioningState")
+    properties["type"] = "CustomRole"
+    for other in store.of_type(ROLE_TYPE):
+        if other["name"] != new["name"] and (
+            other["properties"]["roleName"] == properties["roleName"]
+        ):
+            raise Refused(
+                409, "RoleDefinitionWithSameNameExists", "A custom role with that name exists."
+            )
 
 
 @shape("Microsoft.Authorization/roleAssignments")

@@ -152,7 +152,7 @@ class ResourceManager:
     def _dispatch(
         self, method: str, address: Address, query: Query, body: Document, fault: Answer | None
     ) -> Response:
-        if address.type == access.ROLE_TYPE.lower():
+        if method == "GET" and address.type == access.ROLE_TYPE.lower():
             return self._role_definitions(address, query)
         if method == "GET" and address.word:
             return self._list(address, query)
@@ -244,15 +244,22 @@ class ResourceManager:
         return Response(202, None, self._begin(address, fault))
 
     def _role_definitions(self, address: Address, query: Query) -> Response:
+        """Built-in roles, which are found at every scope, and the store's own."""
         scope = address.id[: address.id.lower().rindex("/providers/")]
+        roles = [
+            *(access.role_definition(name, scope) for name in access.ROLES),
+            *self.store.of_type(access.ROLE_TYPE),
+        ]
         if not address.word:
-            names = [name for name, id in access.ROLES.items() if id == address.name.lower()]
-            if not names:
-                raise Refused(404, "RoleDefinitionDoesNotExist", f"No role {address.name}.")
-            return Response(200, access.role_definition(names[0], scope))
+            for role in roles:
+                if role["name"].lower() == address.name.lower():
+                    return Response(200, role)
+            raise Refused(404, "RoleDefinitionDoesNotExist", f"No role {address.name}.")
         wanted = re.fullmatch(r"roleName eq '(.*)'", query.get("$filter", ""))
-        names = [name for name in access.ROLES if wanted is None or name == wanted[1]]
-        return Response(200, {"value": [access.role_definition(name, scope) for name in names]})
+        found = [
+            role for role in roles if not wanted or role["properties"]["roleName"] == wanted[1]
+        ]
+        return Response(200, {"value": found})
 
     # Lists.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import uuid
 
 from tests.azure.access import identity
 from tests.azure.ids import Address, parse
@@ -38,6 +39,8 @@ def virtual_machine(store: Store, address: Address, new: Document, old: Document
         profile.setdefault("requireGuestProvisionSignal", True)
         profile.setdefault("secrets", [])
     properties.pop("userData", None)
+    if not any(properties.get("additionalCapabilities", {}).values()):
+        properties.pop("additionalCapabilities", None)  # Azure tells only what is on
     _os_disk(store, address, new, old)
     _data_disks(store, new)
     for entry in properties.get("networkProfile", {}).get("networkInterfaces", []):
@@ -58,10 +61,17 @@ def _os_disk(store: Store, address: Address, new: Document, old: Document | None
     disk.setdefault("osType", "Linux")
     disk.setdefault("deleteOption", "Detach")
     disk.setdefault("diskSizeGB", 30)
-    disk.setdefault("name", f"{address.name}_OsDisk_1_{uuid_for(address.id).replace('-', '')}")
+    disk.setdefault("name", f"{address.name}_OsDisk_1_{uuid.uuid4().hex}")
     managed = disk.setdefault("managedDisk", {})
     managed.setdefault("id", f"{address.group}/providers/{DISK}/{disk['name']}")
-    if managed["id"] not in store:
+    if old is None:
+        if managed["id"] in store:
+            raise Refused(
+                409,
+                "ConflictingUserInput",
+                f"Disk {disk['name']} already exists in resource group {address.group}. Only "
+                "CreateOption.Attach is supported.",
+            )
         body: Document = {
             "location": new["location"],
             "sku": {"name": managed.get("storageAccountType", "Standard_LRS")},
@@ -146,7 +156,6 @@ def disk(store: Store, address: Address, new: Document, old: Document | None) ->
         "uniqueId": uuid_for(address.id),
         "diskIOPSReadWrite": 500,
         "diskMBpsReadWrite": 60,
-        "hyperVGeneration": "V2",
     }.items():
         properties.setdefault(key, value)
 

@@ -109,6 +109,20 @@ def credential_expired() -> Answer:
     )
 
 
+def secret_expired() -> Answer:
+    """The login service's refusal of a client secret past its end."""
+    return Answer(
+        Kind.REFUSE,
+        401,
+        {
+            "error": "invalid_client",
+            "error_description": "AADSTS7000222: The provided client secret keys for app "
+            "'22222222-2222-4222-8222-222222222222' are expired.",
+            "error_codes": [7000222],
+        },
+    )
+
+
 def failed(
     code: str = "SkuNotAvailable",
     message: str = "The requested VM size is currently not available in location 'westeurope'.",

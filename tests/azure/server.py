@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from tests.azure import certificate
+from tests.azure import certificate, shapes
 from tests.azure.arm import ResourceManager, Response
 from tests.azure.faults import Answer, Fault, Kind
 from tests.azure.shapes import TENANT
@@ -124,6 +124,11 @@ class StandIn:
         with self._lock:
             self._requests.clear()
 
+    def delete(self, type: str, name: str) -> None:
+        """Delete a resource behind everybody's back, as somebody in the portal would."""
+        with self.store.lock:
+            shapes.delete(self.store, self.store.find(type, name)["id"])
+
     def reset(self) -> None:
         """An empty subscription without faults and without history."""
         self.clear_faults()
@@ -177,7 +182,7 @@ class StandIn:
                 "authentication": {
                     "loginEndpoint": self.url,
                     "audiences": [self.url],
-                    "tenant": TENANT,
+                    "tenant": "common",
                     "identityProvider": "AAD",
                 },
                 "suffixes": {"storage": "storage.invalid", "keyVaultDns": "vault.azure.net"},
