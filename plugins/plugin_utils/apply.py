@@ -22,6 +22,7 @@ from ansible_collections.brownfield.mesh.plugins.plugin_utils.errors import (
     explain,
 )
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.kinds import Ref, ref_of
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring.objects import metrics_refs
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.objects import (
     MANAGER,
     Object,
@@ -66,7 +67,7 @@ def apply(
     former = [
         (ref, workload)
         for workload in workloads
-        for ref in own_refs(workload)
+        for ref in (*own_refs(workload), *metrics_refs(workload))
         if ref not in desired
     ]
     compared = client.each(lambda item: _compare(client, item), objects)

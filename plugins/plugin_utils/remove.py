@@ -28,6 +28,7 @@ from ansible_collections.brownfield.mesh.plugins.plugin_utils.errors import (
 )
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.inhabitants import inhabitants
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.kinds import Ref, collection_path
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring.objects import metrics_refs
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.objects import (
     MANAGER,
     Object,
@@ -83,7 +84,11 @@ def remove(client: Client, workloads: Sequence[Workload], check: bool) -> Remova
 
 
 def _plan(client: Client, namespace: str, workloads: Sequence[Workload], removal: Removal) -> None:
-    own = [(ref, workload) for workload in workloads for ref in own_refs(workload)]
+    own = [
+        (ref, workload)
+        for workload in workloads
+        for ref in (*own_refs(workload), *metrics_refs(workload))
+    ]
     found = client.each(lambda pair: client.find(pair[0].path), own)
     going: dict[Ref, Object] = {}
     for (ref, workload), live in zip(own, found):

@@ -1,0 +1,59 @@
+# Copyright (c) 2026 the brownfield.mesh authors
+# SPDX-License-Identifier: Apache-2.0
+"""Make a machine say how it is: render what it is to run, supply what it lacks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
+    Machine,
+    Workload,
+    from_data,
+)
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring import deliver, exporter
+
+MODULE = "brownfield.mesh.node_exporter"
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]
+    """The controller's side of ``brownfield.mesh.node_exporter``."""
+
+    _requires_connection = True
+
+    def run(
+        self, tmp: str | None = None, task_vars: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Ask, supply, apply; or take away."""
+        super().run(tmp, task_vars)
+        _, options = self.validate_argument_spec(
+            argument_spec={
+                "machine": {"type": "dict"},
+                "workload": {"type": "dict"},
+                "artifacts": deliver.ARTIFACTS,
+                "collectors": {"type": "list", "elements": "str", "default": []},
+                "state_seconds": {"type": "int", "default": 30},
+                "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            },
+            required_if=[("state", "present", ("machine", "workload"))],
+        )
+        options = deliver.plain(options)
+        if options["state"] == "absent":
+            result: dict[str, Any] = self._execute_module(
+                module_name=MODULE, module_args={"state": "absent"}, task_vars=task_vars
+            )
+            return result
+        artifacts = deliver.artifacts("node_exporter", exporter.VARIABLE, options["artifacts"])
+        try:
+            wanted = exporter.render(
+                from_data(Machine, options["machine"]),
+                from_data(Workload, options["workload"]),
+                artifacts,
+                options["collectors"],
+                options["state_seconds"],
+            )
+        except ValueError as error:
+            raise AnsibleActionFail(str(error)) from None
+        return deliver.deliver(self, MODULE, wanted, task_vars)

@@ -1,0 +1,203 @@
+# Copyright (c) 2026 the brownfield.mesh authors
+# SPDX-License-Identifier: Apache-2.0
+"""Bring an installation onto a machine, and take it away again.
+
+What each unit was last started with is written down as the last step, so that a run killed anywhere
+is finished by the next one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ansible_collections.brownfield.mesh.plugins.module_utils import desired, observe
+from ansible_collections.brownfield.mesh.plugins.module_utils.desired import (
+    Change,
+    File,
+    Host,
+    Link,
+    MachineError,
+)
+from ansible_collections.brownfield.mesh.plugins.module_utils.watch import programs
+from ansible_collections.brownfield.mesh.plugins.module_utils.watch.state import (
+    LIBRARY,
+    UNITS,
+    Installation,
+    Unit,
+    folders,
+)
+
+ROOM = "ansible_collections.brownfield.mesh.plugins.module_utils"
+READY_SECONDS = 20
+READY_INTERVAL_SECONDS = 0.1
+STOPPED = ("inactive", "failed", "unknown", "")
+
+
+def converge(
+    host: Host, wanted: Installation, pushed: Mapping[str, str], check: bool
+) -> dict[str, Any]:
+    """Compare and, unless something is needed from the controller or ``check``, apply.
+
+    ``pushed`` maps archives to the files that the controller brought. Returns changed, diff and
+    needs. Raises MachineError.
+    """
+    host.require_root()
+    missing = programs.missing(host, wanted)
+    needs = [
+        programs.need(archive, programs.chosen(archive))
+        for archive in missing
+        if programs.chosen(archive).path and archive.name not in pushed
+    ]
+    if needs and not check:
+        return {"changed": False, "diff": [], "needs": needs}
+    changes = [change for path in folders(wanted.home) for change in _folder(host, path)]
+    changes += [programs.change(host, wanted, archive, pushed) for archive in missing]
+    files = [*wanted.files, *(library() if wanted.library else ())]
+    files += [File("%s/%s" % (UNITS, u.name), u.content, 0o644) for u in wanted.units]
+    for file in files:
+        changes += desired.compare_drop_in(host, file)
+    for unit in wanted.units:
+        if unit.wanted_by:
+            changes += desired.compare_link(host, Link(_wants(unit), "%s/%s" % (UNITS, unit.name)))
+    stale = _stale(host, wanted)
+    shown = [Change(unit.name, "", "started with these files\n", lambda: None) for unit in stale]
+    if not check:
+        for change in changes:
+            change.act()
+        if changes or stale:
+            _restart(host, wanted, stale)
+    every = [*changes, *shown]
+    return {"changed": bool(every), "diff": desired.diff_of(every), "needs": needs}
+
+
+def retire(
+    host: Host, home: str, units: Sequence[str], states: Sequence[str], check: bool
+) -> dict[str, Any]:
+    """Take an installation away; ``states`` are the units' StateDirectories.
+
+    Returns changed and diff. Raises MachineError.
+    """
+    host.require_root()
+    paths = [
+        "%s/%s.wants/%s" % (UNITS, target, unit)
+        for unit in units
+        for target in ("multi-user.target", "timers.target")
+    ]
+    paths += ["%s/%s" % (UNITS, unit) for unit in units]
+    paths += ["/var/lib/private/" + name for name in states]
+    paths += ["/var/lib/" + name for name in states]
+    paths += ["/opt/" + home, "/var/lib/" + home, "/etc/" + home]
+    paths[:0] = programs.data_files(host, home)
+    there = [path for path in paths if os.path.lexists(host.path(path))]
+    changes = [
+        Change(unit, "running\n", "", lambda unit=unit: _stop(host, unit))  # type: ignore[misc]
+        for unit in units
+        if _state(host, unit) not in STOPPED
+    ]
+    changes += [
+        Change(path, path + "\n", "", lambda path=path: _remove(host, path))  # type: ignore[misc]
+        for path in there
+    ]
+    if changes and not check:
+        for change in changes:
+            change.act()
+        host.run(["systemctl", "daemon-reload"])
+        host.run(["systemctl", "reset-failed", *units], check=False)
+    return {"changed": bool(changes), "diff": desired.diff_of(changes)}
+
+
+def library() -> list[File]:
+    """The collection's code that is loaded here, as files: what runs now runs there, too."""
+    loaded = sorted(name for name in sys.modules if name == ROOM or name.startswith(ROOM + "."))
+    files = {}
+    for name in loaded:
+        module = sys.modules[name]
+        loader: Any = getattr(module.__spec__, "loader", None)
+        source = loader.get_source(name) if hasattr(loader, "get_source") else None
+        is_package = hasattr(module, "__path__")
+        path = "%s/%s" % (LIBRARY, name.replace(".", "/"))
+        files[path + ("/__init__.py" if is_package else ".py")] = source or ""
+    return [File(path, source, 0o644) for path, source in sorted(files.items())]
+
+
+def _folder(host: Host, path: str) -> list[Change]:
+    def act() -> None:
+        os.makedirs(host.path(path), exist_ok=True)
+        os.chmod(host.path(path), 0o755)
+
+    rights = host.rights(path)
+    if rights is not None and rights[0] == 0o755:
+        return []
+    return [Change(path, "", "directory mode 0755\n", act)]
+
+
+def _wants(unit: Unit) -> str:
+    return "%s/%s.wants/%s" % (UNITS, unit.wanted_by, unit.name)
+
+
+def _started_path(home: str) -> str:
+    return "/etc/%s/started.json" % home
+
+
+def _stale(host: Host, wanted: Installation) -> list[Unit]:
+    """Units that do not run, or run with something else than is wanted."""
+    try:
+        started = json.loads(host.read(_started_path(wanted.home)) or "{}")
+    except ValueError:
+        started = {}
+    return [
+        unit
+        for unit in wanted.units
+        if started.get(unit.name) != unit.digest
+        or (unit.wanted_by and _state(host, unit.name) != "active")
+    ]
+
+
+def _restart(host: Host, wanted: Installation, stale: Sequence[Unit]) -> None:
+    for command in wanted.checks:
+        host.run(command)
+    host.run(["systemctl", "daemon-reload"])
+    for unit in stale:
+        host.run(["systemctl", "restart", unit.name])
+    for unit in stale:
+        _wait_ready(host, unit)
+    started = {unit.name: unit.digest for unit in wanted.units}
+    text = json.dumps(started, indent=2, sort_keys=True) + "\n"
+    if host.read(_started_path(wanted.home)) != text:
+        host.write(File(_started_path(wanted.home), text, 0o644))
+
+
+def _remove(host: Host, path: str) -> None:
+    host.remove(path)
+    # A folder that was made for it goes with it; one with anything else in it stays.
+    folder = os.path.dirname(host.path(path))
+    while path.startswith("/usr/share/") and not os.listdir(folder):
+        os.rmdir(folder)
+        folder = os.path.dirname(folder)
+
+
+def _wait_ready(host: Host, unit: Unit) -> None:
+    end = time.monotonic() + READY_SECONDS
+    while unit.port and observe.get(unit.port, unit.ready)[0] != 200:
+        if time.monotonic() > end:
+            words = host.run(
+                ["journalctl", "-u", unit.name, "-n", "8", "-o", "cat", "--no-pager"], check=False
+            )
+            raise MachineError(
+                "%s does not answer after %d s. Its last words:\n%s"
+                % (unit.name, READY_SECONDS, words.strip())
+            )
+        time.sleep(READY_INTERVAL_SECONDS)
+
+
+def _state(host: Host, unit: str) -> str:
+    return host.run(["systemctl", "is-active", unit], check=False).strip()
+
+
+def _stop(host: Host, unit: str) -> None:
+    host.run(["systemctl", "stop", unit])

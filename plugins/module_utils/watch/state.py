@@ -1,0 +1,99 @@
+# Copyright (c) 2026 the brownfield.mesh authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the controller tells a machine of programs that watch: pure data, without secrets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ansible_collections.brownfield.mesh.plugins.module_utils.desired import File
+from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Artifact
+
+UNITS = "/etc/systemd/system"
+
+EXPORTER_HOME = "mesh-watch"
+EXPORTER_UNIT = "mesh-node-exporter.service"
+STATE_UNIT = "mesh-state.service"
+STATE_TIMER = "mesh-state.timer"
+EXPORTER_UNITS = (STATE_TIMER, STATE_UNIT, EXPORTER_UNIT)
+
+MONITORING_HOME = "mesh-monitoring"
+PROMETHEUS_UNIT = "mesh-prometheus.service"
+ALERTMANAGER_UNIT = "mesh-alertmanager.service"
+MONITORING_UNITS = (PROMETHEUS_UNIT, ALERTMANAGER_UNIT)
+TARGETS = "/etc/mesh-monitoring/targets.json"
+
+# What the state's script reads and writes, and where its code lies.
+MACHINE_FILE = "/etc/mesh-watch/machine.json"
+TEXTFILES = "/var/lib/mesh-watch"
+LIBRARY = "/opt/mesh-watch/lib"
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program of an archive; ``members`` are the file names it may have there."""
+
+    name: str
+    members: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Archive:
+    """Programs that come in one file: a Debian package, a tar archive, or the program itself.
+
+    ``variable`` is where its artefacts were given, for messages. ``data`` are files that the
+    programs of some packagers want at a place of their own.
+    """
+
+    name: str
+    variable: str
+    programs: tuple[Program, ...]
+    artifacts: tuple[Artifact, ...]
+    data: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A systemd unit. ``wanted_by`` is empty when another unit starts it.
+
+    ``digest`` stands for everything it was started with: another one means a restart. A server
+    answers ``ready`` at ``port`` on loopback with 200 once it works.
+    """
+
+    name: str
+    content: str
+    wanted_by: str
+    digest: str
+    port: int = 0
+    ready: str = ""
+
+
+@dataclass(frozen=True)
+class Installation:
+    """Programs with their files and units, below ``/opt``, ``/etc`` and ``/var/lib`` of ``home``.
+
+    ``library`` asks for the collection's own code beside the programs. ``checks`` are commands that
+    must succeed on the files before a unit is started with them.
+    """
+
+    home: str
+    archives: tuple[Archive, ...]
+    files: tuple[File, ...]
+    units: tuple[Unit, ...]
+    https_proxy: str = ""
+    library: bool = False
+    checks: tuple[tuple[str, ...], ...] = ()
+
+    def program(self, name: str) -> str:
+        """Where a program is installed."""
+        return place(self.home, name)
+
+
+def place(home: str, name: str) -> str:
+    """Where a program is installed."""
+    return "/opt/%s/bin/%s" % (home, name)
+
+
+def folders(home: str) -> tuple[str, ...]:
+    """The folders of an installation, each before what is in it."""
+    return "/opt/" + home, "/opt/%s/bin" % home, "/etc/" + home, "/var/lib/" + home

@@ -1,0 +1,141 @@
+# Copyright (c) 2026 the brownfield.mesh authors
+# SPDX-License-Identifier: Apache-2.0
+"""What only we know of a machine, as a file for node_exporter's textfile collector.
+
+Run on the machine by a timer: ``python3 -m ...watch.textfile``. What cannot be read is left out, so
+that missing data is missing and not zero; the file's own time shows when nobody writes it any more.
+Format: https://prometheus.io/docs/instrumenting/exposition_formats/.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Optional
+
+from ansible_collections.brownfield.mesh.plugins.module_utils import identity, observe
+from ansible_collections.brownfield.mesh.plugins.module_utils.desired import File, Host
+from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar import agent, capture
+from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar.state import (
+    CAPTURE_UNIT,
+    CERTIFICATE,
+    PROXY_UNIT,
+)
+from ansible_collections.brownfield.mesh.plugins.module_utils.watch.state import (
+    MACHINE_FILE,
+    TEXTFILES,
+)
+
+PATH = TEXTFILES + "/mesh.prom"
+# A machine in trouble may have hundreds of failed units: naming some is enough.
+MAX_UNITS = 20
+
+HELP = {
+    "mesh_machine_info": "What runs on the machine. Always 1.",
+    "mesh_proxy_ready": "Whether agent and Envoy say that they serve.",
+    "mesh_control_plane_connected": "Whether Envoy has a stream to istiod.",
+    "mesh_configuration_rejected": "Updates from istiod that Envoy refused since it started.",
+    "mesh_capture_on": "Whether the rules that send traffic through the proxy are loaded.",
+    "mesh_capture_unconfirmed": "Whether the guard is about to take the rules off again.",
+    "mesh_unit_active": "Whether a unit of ours is active.",
+    "mesh_unit_failed": "A unit that systemd calls failed. Always 1.",
+    "mesh_certificate_not_before_seconds": "When the certificate in use begins.",
+    "mesh_certificate_not_after_seconds": "When the certificate in use ends.",
+    "mesh_state_timestamp_seconds": "When this was written.",
+}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One value of a metric in HELP, all of which are gauges."""
+
+    name: str
+    value: float
+    labels: Sequence[tuple[str, str]] = ()
+
+
+def collect(
+    host: Host,
+    machine: Mapping[str, str],
+    now: float,
+    get: Callable[[int, str], tuple[int, str]] = observe.get,
+    versions: Callable[[], dict[str, str]] = agent.versions,
+) -> list[Sample]:
+    """What there is to say of this machine now. ``machine`` are the labels of its info."""
+    status, stats = get(observe.ADMIN_PORT, "/stats")
+    values = observe.parse_stats(stats) if status == 200 else None
+    ready = get(observe.STATUS_PORT, "/healthz/ready")[0] == 200
+    info = [*sorted(machine.items()), *sorted(versions().items())]
+    samples = [
+        Sample("mesh_machine_info", 1, info),
+        Sample("mesh_proxy_ready", ready),
+        Sample("mesh_capture_on", bool(capture.rules(host))),
+        Sample("mesh_capture_unconfirmed", capture.guarded(host)),
+        *_units(host),
+    ]
+    if values is not None:
+        connected = values.get("cluster.xds-grpc.upstream_rq_active", 0) > 0
+        rejected = sum(
+            values.get(manager + ".update_rejected", 0)
+            for manager in ("cluster_manager.cds", "listener_manager.lds")
+        )
+        samples.append(Sample("mesh_control_plane_connected", connected))
+        samples.append(Sample("mesh_configuration_rejected", rejected))
+    found = identity.read(host.path(CERTIFICATE))
+    if found is not None:
+        samples.append(Sample("mesh_certificate_not_before_seconds", found.not_before))
+        samples.append(Sample("mesh_certificate_not_after_seconds", found.not_after))
+    return [*samples, Sample("mesh_state_timestamp_seconds", now)]
+
+
+def _units(host: Host) -> list[Sample]:
+    samples = []
+    for unit in (PROXY_UNIT, CAPTURE_UNIT):
+        active = host.succeeds(["systemctl", "is-active", "--quiet", unit])
+        samples.append(Sample("mesh_unit_active", active, [("unit", unit)]))
+    argv = ["systemctl", "list-units", "--state=failed", "--plain", "--no-legend", "--no-pager"]
+    failed = [line.split()[0] for line in host.run(argv, check=False).splitlines() if line.strip()]
+    for unit in sorted(failed)[:MAX_UNITS]:
+        samples.append(Sample("mesh_unit_failed", 1, [("unit", unit)]))
+    return samples
+
+
+def render(samples: Sequence[Sample]) -> str:
+    """The samples as text, grouped by metric as the format wants it."""
+    lines: list[str] = []
+    for name, words in HELP.items():
+        own = [sample for sample in samples if sample.name == name]
+        if own:
+            lines += ["# HELP %s %s" % (name, words), "# TYPE %s gauge" % name]
+        for sample in own:
+            labels = ",".join('%s="%s"' % (key, _escape(value)) for key, value in sample.labels)
+            lines.append("%s%s %s" % (name, "{%s}" % labels if labels else "", _number(sample)))
+    return "".join(line + "\n" for line in lines)
+
+
+def _number(sample: Sample) -> str:
+    # Whole numbers stay whole: seconds since the epoch need all of their digits.
+    value = float(sample.value)
+    return str(int(value)) if value.is_integer() else repr(value)
+
+
+def _escape(text: str) -> str:
+    # Bytes that are no UTF-8 (a unit's name may have them) would make the whole file unreadable.
+    text = text.encode("utf-8", "replace").decode("utf-8")
+    return text.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
+
+
+def main(host: Optional[Host] = None) -> None:
+    """Write the file, whole or not at all."""
+    host = host or Host()
+    machine = json.loads(host.read(MACHINE_FILE) or "{}")
+    text = render(collect(host, machine, time.time()))
+    os.makedirs(host.path(TEXTFILES), mode=0o755, exist_ok=True)
+    host.write(File(PATH, text, 0o644))
+
+
+if __name__ == "__main__":
+    main()

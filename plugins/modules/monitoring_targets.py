@@ -1,0 +1,85 @@
+#!/usr/bin/python
+# Copyright (c) 2026 the brownfield.mesh authors
+# SPDX-License-Identifier: Apache-2.0
+# GNU General Public License v3.0+ compatible (https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Ansible module ``brownfield.mesh.monitoring_targets``: one file, written whole or not at all."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: monitoring_targets
+short_description: Tell Prometheus which machines to watch
+version_added: 0.1.0
+description:
+  - Writes the machines of the plan as a file for Prometheus's C(file_sd), atomically. Prometheus
+    reads it by itself.
+  - On a machine without M(brownfield.mesh.monitoring) there is nothing to do.
+author:
+  - brownfield.mesh authors (!UNKNOWN)
+options:
+  machines:
+    description: The machines, from C(mesh_plan.machines).
+    type: dict
+  here:
+    description: The inventory name of the machine that the file is for.
+    type: str
+  owners:
+    description: Who answers for a workload (C(NAMESPACE/NAME)); the workload's name otherwise.
+    type: dict
+    default: {}
+  without:
+    description: Machines that are leaving.
+    type: list
+    elements: str
+    default: []
+  content:
+    description: The file that the action plugin renders. Not for users.
+    type: str
+attributes:
+  check_mode:
+    description: Compares and reports as ever, and changes nothing.
+    support: full
+  diff_mode:
+    description: Shows the file before and after.
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: Watch the machines of the plan
+  brownfield.mesh.monitoring_targets:
+    machines: "{{ mesh_plan.machines }}"
+    here: "{{ inventory_hostname }}"
+    owners: {payments/payments-db: team-payments}
+  become: true
+"""
+
+RETURN = r""" # """
+
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.brownfield.mesh.plugins.module_utils import desired
+from ansible_collections.brownfield.mesh.plugins.module_utils.watch.state import TARGETS
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={"content": {"type": "str", "required": True}}, supports_check_mode=True
+    )
+    host = desired.Host()
+    try:
+        host.require_root()
+        wanted = desired.File(TARGETS, module.params["content"], 0o644)
+        is_installed = Path(TARGETS).parent.is_dir()
+        changes = desired.compare_file(host, wanted) if is_installed else []
+        if not module.check_mode:
+            for change in changes:
+                change.act()
+    except (desired.MachineError, OSError) as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=bool(changes), diff=desired.diff_of(changes))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+#!/usr/bin/python
+# Copyright (c) 2026 the brownfield.mesh authors
+# SPDX-License-Identifier: Apache-2.0
+# GNU General Public License v3.0+ compatible (https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Ansible module ``brownfield.mesh.node_exporter``; the work is done by ``module_utils.watch``."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: node_exporter
+short_description: Let a machine of the mesh be watched
+version_added: 0.1.0
+description:
+  - Installs node_exporter in a sandboxed unit that listens on loopback only, and a timer that
+    writes what only the mesh knows of the machine into a file that node_exporter reads.
+  - Prometheus reaches it through the machine's sidecar, see M(brownfield.mesh.cluster_objects).
+  - One remote call when there is nothing to do, two when the controller has to push the archive.
+author:
+  - brownfield.mesh authors (!UNKNOWN)
+options:
+  machine:
+    description: The machine, as M(brownfield.mesh.plan) returns it.
+    type: dict
+  workload:
+    description: The workload that the machine runs, as M(brownfield.mesh.plan) returns it.
+    type: dict
+  artifacts:
+    description:
+      - Where node_exporter comes from, a Debian package, a tar archive or the program itself, one
+        for each architecture.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      sha256:
+        description: SHA-256 of the file, in hexadecimal.
+        type: str
+        required: true
+      architecture:
+        description: The machines' architecture that the file is for.
+        type: str
+        choices: [any, amd64, arm64]
+        default: any
+      url:
+        description: Where machines fetch it.
+        type: str
+        default: ""
+      path:
+        description: Where it lies on the controller, which pushes it.
+        type: str
+        default: ""
+  collectors:
+    description: Which of node_exporter's collectors run beside C(textfile) and C(time).
+    type: list
+    elements: str
+    default: []
+  state_seconds:
+    description: Seconds between two writings of the machine's own state.
+    type: int
+    default: 30
+  state:
+    description: Whether the machine is to be watched, or all of it is to go.
+    type: str
+    choices: [present, absent]
+    default: present
+  installation:
+    description: The desired state that the action plugin renders. Not for users.
+    type: dict
+  secrets:
+    description: Contents that the action plugin supplies. Not for users.
+    type: dict
+    default: {}
+  pushed:
+    description: Archives that the action plugin brought to the machine. Not for users.
+    type: dict
+    default: {}
+attributes:
+  check_mode:
+    description: Compares and reports as ever, and changes nothing.
+    support: full
+  diff_mode:
+    description: Shows every file that changes.
+    support: full
+  platform:
+    description: Machines with systemd 247 or newer.
+    platforms: posix
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: Let the machine be watched
+  brownfield.mesh.node_exporter:
+    machine: "{{ mesh_plan.machines[inventory_hostname].machine }}"
+    workload: "{{ mesh_plan.machines[inventory_hostname].workload }}"
+    artifacts:
+      - url: https://mirror.example.com/prometheus-node-exporter_1.5.0-1+b6_amd64.deb
+        sha256: 8cb5b39627595ea2cf3cd27be593e0e9af87023d29e1c5b8487e2f9510097e09
+        architecture: amd64
+    collectors: [cpu, meminfo, filesystem]
+  become: true
+"""
+
+RETURN = r"""
+needs:
+  description: What the machine asked the controller for, in check mode.
+  returned: with O(state=present)
+  type: list
+  elements: str
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.brownfield.mesh.plugins.module_utils.watch import entry, textfile
+from ansible_collections.brownfield.mesh.plugins.module_utils.watch.state import (
+    EXPORTER_HOME,
+    EXPORTER_UNITS,
+)
+
+# The timer's script is this code: loading it here is what carries it to the machine.
+SCRIPT = textfile.__name__
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(argument_spec=entry.ARGUMENTS, supports_check_mode=True)
+    entry.run(module, EXPORTER_HOME, EXPORTER_UNITS, ())
+
+
+if __name__ == "__main__":
+    main()

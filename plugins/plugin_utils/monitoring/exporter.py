@@ -1,0 +1,138 @@
+# Copyright (c) 2026 the brownfield.mesh authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a machine is to run so that it can be watched: node_exporter, and the state only we know.
+
+node_exporter listens on loopback. Prometheus reaches it through the machine's sidecar, which
+demands mutual TLS and the monitoring's own identity (``objects.monitoring_objects``).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+
+from ansible_collections.brownfield.mesh.plugins.module_utils.desired import File
+from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
+    Artifact,
+    Machine,
+    Workload,
+)
+from ansible_collections.brownfield.mesh.plugins.module_utils.watch.state import (
+    EXPORTER_HOME,
+    EXPORTER_UNIT,
+    LIBRARY,
+    MACHINE_FILE,
+    STATE_TIMER,
+    STATE_UNIT,
+    TEXTFILES,
+    Archive,
+    Installation,
+    Program,
+    Unit,
+    place,
+)
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring import sandbox
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring.objects import (
+    EXPORTER_PORT,
+)
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.units import COMMON, unit
+
+VARIABLE = "mesh_node_exporter_artifacts"
+PROGRAMS = (Program("node_exporter", ("node_exporter", "prometheus-node-exporter")),)
+COLLECTOR = re.compile(r"[a-z0-9_]+")
+# The kernel's own file systems; an overlay is a container's root, which can fill up.
+NO_DISKS = (
+    "autofs|binfmt_misc|bpf|cgroup2?|configfs|debugfs|devpts|devtmpfs|fusectl|hugetlbfs|mqueue|nsfs|"
+    "proc|pstore|ramfs|rpc_pipefs|securityfs|selinuxfs|squashfs|sysfs|tmpfs|tracefs"
+)
+SCRIPT = "ansible_collections.brownfield.mesh.plugins.module_utils.watch.textfile"
+
+
+def render(
+    machine: Machine,
+    workload: Workload,
+    artifacts: Sequence[Artifact],
+    collectors: Sequence[str],
+    seconds: int,
+) -> Installation:
+    """The machine's desired state. ``seconds`` lie between two writings of its own state.
+
+    Raises ValueError for a collector that is no name.
+    """
+    wrong = [name for name in collectors if not COLLECTOR.fullmatch(name)]
+    if wrong:
+        raise ValueError("mesh_node_exporter_collectors: no collector's name: %s" % wrong)
+    archive = Archive("node_exporter", VARIABLE, PROGRAMS, tuple(artifacts))
+    labels = {
+        "machine": machine.name,
+        "workload": workload.name,
+        "namespace": workload.namespace,
+        "mode": machine.mode,
+    }
+    return Installation(
+        home=EXPORTER_HOME,
+        archives=(archive,),
+        files=(File(MACHINE_FILE, json.dumps(labels, sort_keys=True) + "\n", 0o644),),
+        units=(_exporter(archive, collectors), *_state(seconds)),
+        https_proxy=machine.mesh.proxy.https_proxy,
+        library=True,
+    )
+
+
+def _exporter(archive: Archive, collectors: Sequence[str]) -> Unit:
+    command = [
+        place(EXPORTER_HOME, "node_exporter"),
+        "--web.listen-address=127.0.0.1:%d" % EXPORTER_PORT,
+        "--web.disable-exporter-metrics",
+        "--collector.disable-defaults",
+        *("--collector." + name for name in sorted({*collectors, "textfile", "time"})),
+        "--collector.textfile.directory=" + TEXTFILES,
+    ]
+    if "filesystem" in collectors:
+        # A dollar is systemd's own sign (systemd.service(5)).
+        command.append("--collector.filesystem.fs-types-exclude=^(%s)$$" % NO_DISKS)
+    return sandbox.server(
+        EXPORTER_UNIT, "Figures of this machine", command, [], archive, (EXPORTER_PORT, "/")
+    )
+
+
+def _state(seconds: int) -> tuple[Unit, Unit]:
+    service = unit(
+        {
+            "Unit": [("Description", "What the mesh knows of this machine (brownfield.mesh)")],
+            "Service": [
+                ("Type", "oneshot"),
+                ("Environment", "PYTHONPATH=%s PYTHONDONTWRITEBYTECODE=1" % LIBRARY),
+                ("ExecStart", "/usr/bin/python3 -m " + SCRIPT),
+                ("TimeoutStartSec", "60s"),
+                ("Nice", "10"),
+                # Rules are shown to whom may change them; the certificate is istio-proxy's.
+                ("CapabilityBoundingSet", "CAP_NET_ADMIN CAP_NET_RAW CAP_DAC_READ_SEARCH"),
+                ("ReadWritePaths", TEXTFILES),
+                ("ProtectKernelModules", "yes"),
+                ("ProtectKernelTunables", "yes"),
+                ("RestrictAddressFamilies", "AF_INET AF_INET6 AF_UNIX AF_NETLINK"),
+                ("SystemCallFilter", "@system-service"),
+                ("SystemCallErrorNumber", "EPERM"),
+                *COMMON,
+            ],
+        }
+    )
+    timer = unit(
+        {
+            "Unit": [("Description", "Keep what the mesh knows of this machine fresh")],
+            "Timer": [
+                ("OnActiveSec", "0s"),
+                ("OnUnitInactiveSec", "%ds" % seconds),
+                ("AccuracySec", "1s"),
+                ("Unit", STATE_UNIT),
+            ],
+            "Install": [("WantedBy", "timers.target")],
+        }
+    )
+    return (
+        # Started once by the run itself, so that its state is there when the run ends.
+        Unit(STATE_UNIT, service, "", sandbox.digest(service)),
+        Unit(STATE_TIMER, timer, "timers.target", sandbox.digest(timer)),
+    )

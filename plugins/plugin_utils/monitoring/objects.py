@@ -1,0 +1,113 @@
+# Copyright (c) 2026 the brownfield.mesh authors
+# SPDX-License-Identifier: Apache-2.0
+"""What lets monitoring, and nobody else, read the figures of a workload's machines.
+
+node_exporter and the agent's figures are reached on loopback only. A ServiceEntry tells the sidecar
+of monitoring, and no other, that two ports of each machine speak mutual TLS, and as whom; a Sidecar
+leads what arrives there to loopback; a policy admits monitoring's identity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from ansible_collections.brownfield.mesh.plugins.module_utils.cluster import APP_LABEL
+from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Mesh, Workload
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.kinds import KINDS, Ref
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.objects import (
+    MANAGED_BY_LABEL,
+    MANAGER,
+    WORKLOAD_LABEL,
+    Object,
+)
+
+# Not node_exporter's usual port, where another one may be.
+EXPORTER_PORT = 19100
+PROXY_FIGURES_PORT = 19101
+# Where the agent listens, on every address: capture keeps it from the network.
+AGENT_FIGURES_PORT = 15020
+_PORTS = (
+    ({"number": EXPORTER_PORT, "name": "tcp-machine", "protocol": "TCP"}, EXPORTER_PORT),
+    ({"number": PROXY_FIGURES_PORT, "name": "tcp-proxy", "protocol": "TCP"}, AGENT_FIGURES_PORT),
+)
+
+
+def render(
+    mesh: Mesh, workloads: Iterable[Workload], monitoring: Sequence[Workload]
+) -> list[Object]:
+    """The objects for ``workloads``; none when no workload does the monitoring.
+
+    Workloads in mode ``bridge`` have no sidecar and are left out.
+    """
+    return [
+        item
+        for workload in workloads
+        if monitoring and workload.mode != "bridge"
+        for item in _objects(mesh, workload, monitoring)
+    ]
+
+
+def metrics_refs(workload: Workload) -> tuple[Ref, ...]:
+    """The objects that a workload may have for monitoring, whether or not it has them now."""
+    kinds = ("AuthorizationPolicy", "ServiceEntry", "Sidecar")
+    return tuple(Ref(kind, workload.namespace, "metrics-" + workload.name) for kind in kinds)
+
+
+def _objects(mesh: Mesh, workload: Workload, monitoring: Sequence[Workload]) -> list[Object]:
+    selected = {"labels": {APP_LABEL: workload.name}}
+    ingress: list[dict[str, Any]] = [
+        {"port": port, "defaultEndpoint": f"127.0.0.1:{inner}"} for port, inner in _PORTS
+    ]
+    # A Sidecar with any port has to name all of them; these go on as they do without it.
+    ingress += [
+        {
+            "port": {"number": port.port, "name": port.name, "protocol": port.protocol.upper()},
+            "defaultEndpoint": f"0.0.0.0:{port.port}",
+        }
+        for port in workload.ports
+        if port.protocol != "udp"  # which is not captured
+    ]
+    principals = sorted(
+        f"{mesh.trust_domain}/ns/{one.namespace}/sa/{one.service_account}" for one in monitoring
+    )
+    specs: dict[str, Any] = {
+        "AuthorizationPolicy": {
+            "action": "ALLOW",
+            "selector": {"matchLabels": selected["labels"]},
+            "rules": [
+                {
+                    "from": [{"source": {"principals": principals}}],
+                    "to": [{"operation": {"ports": [str(port["number"]) for port, _ in _PORTS]}}],
+                }
+            ],
+        },
+        "ServiceEntry": {
+            "hosts": [f"{workload.name}.{workload.namespace}.metrics.internal"],
+            "exportTo": sorted({one.namespace for one in monitoring}),
+            "location": "MESH_INTERNAL",
+            # Nothing is balanced: each machine is asked itself.
+            "resolution": "NONE",
+            "ports": [port for port, _ in _PORTS],
+            "workloadSelector": selected,
+            "subjectAltNames": [workload.spiffe_id(mesh.trust_domain)],
+        },
+        "Sidecar": {"workloadSelector": selected, "ingress": ingress},
+    }
+    return [
+        {
+            "apiVersion": KINDS[ref.kind].api_version,
+            "kind": ref.kind,
+            "metadata": {
+                "name": ref.name,
+                "namespace": ref.namespace,
+                "labels": {
+                    APP_LABEL: workload.name,
+                    MANAGED_BY_LABEL: MANAGER,
+                    WORKLOAD_LABEL: workload.name,
+                },
+            },
+            "spec": specs[ref.kind],
+        }
+        for ref in metrics_refs(workload)
+    ]

@@ -1,0 +1,223 @@
+# Copyright (c) 2026 the brownfield.mesh authors
+# SPDX-License-Identifier: Apache-2.0
+"""The alarms as data. Each says what it means, who is called, and what becomes of missing data.
+
+``page`` wakes somebody, ``ticket`` waits for the morning. Every rule has a page in docs/runbooks
+and tests that it fires, stays silent, resolves, and treats missing data as it says here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+MACHINE_JOB = "mesh-machine"
+PROXY_JOB = "mesh-proxy"
+PLAINTEXT_JOB = "mesh-plaintext"
+WATCHDOG = "MeshWatchdog"
+# The labels of a machine that every alarm carries, whatever series it comes from.
+_BY = "machine, workload, namespace, owner"
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """What a user may set, with the reasons in the role's argument specification."""
+
+    unreachable_seconds: int
+    control_plane_seconds: int
+    stale_seconds: int
+    certificate_fraction: float
+    disk_fraction: float
+    clock_seconds: float
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One alarm. ``missing`` says what happens to it when its data is not there."""
+
+    name: str
+    expression: str
+    seconds: int
+    severity: str  # page | ticket | none
+    summary: str
+    meaning: str
+    missing: str
+
+
+def rules(given: Thresholds) -> tuple[Rule, ...]:
+    """All alarms with these thresholds."""
+    return (
+        Rule(
+            "MeshCaptureGone",
+            f'max by ({_BY}) (up{{job="{PLAINTEXT_JOB}"}} == 1 or (1 - mesh_capture_on) == 1)',
+            0,
+            "page",
+            "{{ $labels.machine }}: traffic goes around the proxy",
+            "A port that only the proxy guards has answered in plain, or the machine says that its"
+            " capture rules are not loaded. What it sends and takes is neither encrypted nor"
+            " authorized.",
+            "Silent: MeshMachineUnreachable and MeshTargetsMissing tell of machines that are not"
+            " asked.",
+        ),
+        Rule(
+            "MeshMachineUnreachable",
+            f'up{{job="{PROXY_JOB}"}} == 0',
+            given.unreachable_seconds,
+            "page",
+            "{{ $labels.machine }}: nothing answers over the mesh",
+            "The machine is off, its network is, or its proxy does not run or has no valid"
+            " certificate. Its workload cannot be reached either.",
+            "Silent: MeshTargetsMissing fires when no machine is asked any more.",
+        ),
+        Rule(
+            "MeshExporterDown",
+            f'up{{job="{MACHINE_JOB}"}} == 0 and on (machine) up{{job="{PROXY_JOB}"}} == 1',
+            given.unreachable_seconds,
+            "ticket",
+            "{{ $labels.machine }}: node_exporter does not answer, though the proxy does",
+            "The machine's own figures are missing, so nothing that is seen by them can alarm.",
+            "Silent: without the proxy's answer, MeshMachineUnreachable fires instead.",
+        ),
+        Rule(
+            "MeshStateMissing",
+            f'up{{job="{MACHINE_JOB}"}} == 1 unless on (machine) mesh_state_timestamp_seconds',
+            given.unreachable_seconds,
+            "ticket",
+            "{{ $labels.machine }}: node_exporter answers without the mesh's own figures",
+            "Nobody has ever written the machine's state, or its file cannot be read.",
+            "Fires: missing data is what it is about.",
+        ),
+        Rule(
+            "MeshStateStale",
+            f"time() - mesh_state_timestamp_seconds > {given.stale_seconds}",
+            0,
+            "ticket",
+            "{{ $labels.machine }}: its state is {{ $value | humanizeDuration }} old",
+            "The machine's timer does not write its state any more. What the other alarms see of it"
+            " is no longer true.",
+            "Silent: MeshStateMissing or MeshExporterDown fires instead.",
+        ),
+        Rule(
+            "MeshProxyNotReady",
+            "mesh_proxy_ready == 0",
+            given.unreachable_seconds,
+            "page",
+            "{{ $labels.machine }}: the agent says that the proxy is not ready",
+            "Agent or Envoy do not serve as they should, though Envoy still passes traffic on.",
+            "Silent: MeshStateMissing fires instead.",
+        ),
+        Rule(
+            "MeshControlPlaneLost",
+            "mesh_control_plane_connected == 0",
+            given.control_plane_seconds,
+            "page",
+            "{{ $labels.machine }}: no connection to istiod",
+            "The proxy works with what it knows. It learns of no new endpoint or policy, and its"
+            " certificate ends without being renewed.",
+            "Silent: Envoy does not say, so MeshProxyNotReady or MeshMachineUnreachable fires.",
+        ),
+        Rule(
+            "MeshCertificateEnding",
+            "(mesh_certificate_not_after_seconds - time()) / (mesh_certificate_not_after_seconds"
+            f" - mesh_certificate_not_before_seconds) < {given.certificate_fraction}",
+            0,
+            "page",
+            "{{ $labels.machine }}: {{ $value | humanizePercentage }} of its certificate's life is"
+            " left",
+            "The agent renews at half of a certificate's life, and has not. When the certificate"
+            " ends, the machine is out of the mesh.",
+            "Silent: MeshCertificateMissing fires instead.",
+        ),
+        Rule(
+            "MeshCertificateMissing",
+            "mesh_state_timestamp_seconds unless on (machine) mesh_certificate_not_after_seconds",
+            given.unreachable_seconds,
+            "page",
+            "{{ $labels.machine }}: it has no certificate that can be read",
+            "Without a certificate the machine is not in the mesh once its proxy starts again.",
+            "Fires: missing data is what it is about.",
+        ),
+        Rule(
+            "MeshDiskFilling",
+            "node_filesystem_avail_bytes / node_filesystem_size_bytes"
+            f" < {given.disk_fraction} and node_filesystem_size_bytes > 0",
+            given.unreachable_seconds,
+            "ticket",
+            "{{ $labels.machine }}: {{ $value | humanizePercentage }} free on"
+            " {{ $labels.mountpoint }}",
+            "When a disk is full, certificates cannot be renewed and logs are lost.",
+            "Silent: MeshExporterDown fires instead.",
+        ),
+        Rule(
+            "MeshClockOff",
+            f"abs(node_time_seconds - timestamp(node_time_seconds)) > {given.clock_seconds}",
+            given.unreachable_seconds,
+            "ticket",
+            "{{ $labels.machine }}: its clock is off by {{ $value | humanizeDuration }}",
+            "Certificates are judged by the clock: one that is off takes valid ones for ended, or"
+            " ended ones for valid.",
+            "Silent: MeshExporterDown fires instead.",
+        ),
+        Rule(
+            "MeshUnitFailed",
+            "mesh_unit_failed == 1",
+            given.unreachable_seconds,
+            "ticket",
+            "{{ $labels.machine }}: {{ $labels.unit }} has failed",
+            "systemd has given the unit up.",
+            "Silent: no failed unit is a healthy machine; MeshStateMissing tells of an unread one.",
+        ),
+        Rule(
+            "MeshTargetsMissing",
+            f'absent(up{{job="{PROXY_JOB}"}})',
+            given.unreachable_seconds,
+            "page",
+            "No machine is watched",
+            "Prometheus has no targets: their file is empty, missing or cannot be read.",
+            "Fires: missing data is what it is about.",
+        ),
+        Rule(
+            "MeshNotificationsFailing",
+            "increase(alertmanager_notifications_failed_total[5m]) > 0",
+            0,
+            "page",
+            "Alertmanager cannot reach a receiver ({{ $labels.integration }})",
+            "Alarms do not reach anybody by that way.",
+            "Silent: whoever expects MeshWatchdog notices.",
+        ),
+        Rule(
+            WATCHDOG,
+            "vector(1)",
+            0,
+            "none",
+            "Prometheus and Alertmanager work",
+            "Always there. Who receives it must raise an alarm of its own when it stays away.",
+            "Fires: it needs no data.",
+        ),
+    )
+
+
+def render(every: Sequence[Rule], runbooks: str) -> dict[str, Any]:
+    """The rules as Prometheus's rule file. ``runbooks`` is where their pages are."""
+    return {
+        "groups": [
+            {
+                "name": "brownfield.mesh",
+                "rules": [
+                    {
+                        "alert": rule.name,
+                        "expr": rule.expression,
+                        "for": f"{rule.seconds}s",
+                        "labels": {"severity": rule.severity},
+                        "annotations": {
+                            "summary": rule.summary,
+                            "description": rule.meaning,
+                            "runbook_url": f"{runbooks.rstrip('/')}/{rule.name}.md",
+                        },
+                    }
+                    for rule in every
+                ],
+            }
+        ]
+    }

@@ -1,0 +1,292 @@
+# Copyright (c) 2026 the brownfield.mesh authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a machine of the group mesh_monitoring is to run: Prometheus and Alertmanager.
+
+Both listen on loopback: what they know of the fleet is read by an SSH tunnel, and by nobody else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+from ansible_collections.brownfield.mesh.plugins.module_utils.desired import File
+from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Artifact
+from ansible_collections.brownfield.mesh.plugins.module_utils.watch.state import (
+    ALERTMANAGER_UNIT,
+    MONITORING_HOME,
+    PROMETHEUS_UNIT,
+    TARGETS,
+    Archive,
+    Installation,
+    Program,
+    place,
+)
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring import rules, sandbox
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring.objects import (
+    EXPORTER_PORT,
+)
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring.rules import Rule
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring.targets import (
+    PLAINTEXT_PORT,
+    PROXY_PORT,
+)
+
+CONFIG = "/etc/" + MONITORING_HOME
+PROMETHEUS = "127.0.0.1:9090"
+ALERTMANAGER = "127.0.0.1:9093"
+NOBODY = "nobody"
+TEMPLATES = ("default", "email")
+# Series kept of one machine: what is more is an error to look at, not a bill to pay.
+SAMPLE_LIMIT = 2000
+# Of the 500 series that agent and Envoy offer, those that answer a question of ours.
+PROXY_SERIES = (
+    "envoy_server_(live|uptime|memory_allocated)",
+    "envoy_(cluster_manager_cds|listener_manager_lds)_update_(success|rejected)",
+    "envoy_listener_no_filter_chain_match",
+    "envoy_(http|tcp)_rbac",
+    "istio_agent_cert_expiry_seconds",
+    "istio_agent_process_(cpu_seconds_total|resident_memory_bytes|start_time_seconds)",
+)
+
+
+@dataclass(frozen=True)
+class Alerting:
+    """Who is told, how often and of what. ``receivers`` are Alertmanager's own, with secrets.
+
+    ``routes`` have ``receiver`` and may have ``owner`` and ``severity``; what no route takes goes
+    to the first receiver. ``watchdog`` is the receiver of the dead-man's switch.
+    """
+
+    receivers: Sequence[Mapping[str, Any]] = field(default=(), repr=False)
+    routes: Sequence[Mapping[str, str]] = ()
+    watchdog: str = ""
+    group_wait_seconds: int = 30
+    group_interval_seconds: int = 300
+    repeat_seconds: int = 14400
+
+
+def render(
+    prometheus: Sequence[Artifact],
+    alertmanager: Sequence[Artifact],
+    every: Sequence[Rule],
+    runbooks: str,
+    alerting: Alerting,
+    scrape_seconds: int,
+    retention_days: int,
+    https_proxy: str = "",
+) -> Installation:
+    """The desired state of a monitoring machine, its targets apart."""
+    archives = (
+        Archive(
+            "prometheus",
+            "mesh_monitoring_prometheus_artifacts",
+            (Program("prometheus", ("prometheus",)), Program("promtool", ("promtool",))),
+            tuple(prometheus),
+        ),
+        Archive(
+            "alertmanager",
+            "mesh_monitoring_alertmanager_artifacts",
+            (
+                Program("alertmanager", ("alertmanager", "prometheus-alertmanager")),
+                Program("amtool", ("amtool",)),
+            ),
+            tuple(alertmanager),
+            # Debian's takes them from here, upstream's has them inside.
+            tuple("/usr/share/prometheus/alertmanager/%s.tmpl" % name for name in TEMPLATES),
+        ),
+    )
+    files = (
+        File(CONFIG + "/prometheus.yml", _yaml(prometheus_config(scrape_seconds)), 0o644),
+        File(CONFIG + "/rules.yml", _yaml(rules.render(every, runbooks)), 0o644),
+        File(
+            CONFIG + "/alertmanager.yml", _yaml(alertmanager_config(alerting)), 0o600, secret=True
+        ),
+    )
+    contents = [file.content for file in files]
+    prometheus_command = [
+        place(MONITORING_HOME, "prometheus"),
+        "--config.file=%s/prometheus.yml" % CONFIG,
+        "--storage.tsdb.path=/var/lib/mesh-prometheus",
+        "--storage.tsdb.retention.time=%dd" % retention_days,
+        "--web.listen-address=" + PROMETHEUS,
+        # Links in alarms: what `ssh -L 9090:127.0.0.1:9090` makes reachable.
+        "--web.external-url=http://" + PROMETHEUS,
+    ]
+    alertmanager_command = [
+        place(MONITORING_HOME, "alertmanager"),
+        "--config.file=${CREDENTIALS_DIRECTORY}/config",
+        "--storage.path=/var/lib/mesh-alertmanager",
+        "--web.listen-address=" + ALERTMANAGER,
+        "--cluster.listen-address=",
+    ]
+    return Installation(
+        home=MONITORING_HOME,
+        archives=archives,
+        files=files,
+        units=(
+            sandbox.server(
+                ALERTMANAGER_UNIT,
+                "Alertmanager",
+                alertmanager_command,
+                [
+                    ("StateDirectory", "mesh-alertmanager"),
+                    # The file is root's, with its receivers' secrets; the program gets a copy.
+                    ("LoadCredential", "config:%s/alertmanager.yml" % CONFIG),
+                ],
+                archives[1],
+                (9093, "/-/ready"),
+                contents[2:],
+            ),
+            sandbox.server(
+                PROMETHEUS_UNIT,
+                "Prometheus",
+                prometheus_command,
+                [("StateDirectory", "mesh-prometheus"), ("LimitNOFILE", "65536")],
+                archives[0],
+                (9090, "/-/ready"),
+                contents[:2],
+            ),
+        ),
+        https_proxy=https_proxy,
+        checks=(
+            (place(MONITORING_HOME, "promtool"), "check", "config", CONFIG + "/prometheus.yml"),
+            (place(MONITORING_HOME, "amtool"), "check-config", CONFIG + "/alertmanager.yml"),
+        ),
+    )
+
+
+def prometheus_config(scrape_seconds: int) -> dict[str, Any]:
+    """prometheus.yml: three questions to each machine, one of which must be refused."""
+    name = {"source_labels": ["machine"], "target_label": "instance"}
+    return {
+        "global": {
+            "scrape_interval": f"{scrape_seconds}s",
+            "scrape_timeout": f"{min(scrape_seconds, 10)}s",
+            "evaluation_interval": f"{scrape_seconds}s",
+        },
+        "rule_files": [CONFIG + "/rules.yml"],
+        "alerting": {"alertmanagers": [{"static_configs": [{"targets": [ALERTMANAGER]}]}]},
+        "scrape_configs": [
+            _job(rules.MACHINE_JOB, "/metrics", [_port(str(EXPORTER_PORT)), name]),
+            {
+                **_job(rules.PROXY_JOB, "/stats/prometheus", [_port_of(PROXY_PORT), name]),
+                "metric_relabel_configs": [
+                    {
+                        "source_labels": ["__name__"],
+                        "regex": "|".join(PROXY_SERIES),
+                        "action": "keep",
+                    }
+                ],
+            },
+            {
+                **_job(
+                    rules.PLAINTEXT_JOB,
+                    "/stats/prometheus",
+                    [
+                        {"source_labels": [PLAINTEXT_PORT], "regex": ".+", "action": "keep"},
+                        _port_of(PLAINTEXT_PORT),
+                        name,
+                    ],
+                ),
+                # Whether it answers is all there is to know.
+                "metric_relabel_configs": [
+                    {"source_labels": ["__name__"], "regex": ".*", "action": "drop"}
+                ],
+            },
+            {"job_name": "prometheus", "static_configs": [{"targets": [PROMETHEUS]}]},
+            {"job_name": "alertmanager", "static_configs": [{"targets": [ALERTMANAGER]}]},
+        ],
+    }
+
+
+def _job(name: str, path: str, relabel: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "job_name": name,
+        "metrics_path": path,
+        "sample_limit": SAMPLE_LIMIT,
+        "file_sd_configs": [{"files": [TARGETS]}],
+        "relabel_configs": relabel,
+    }
+
+
+def _port(port: str) -> dict[str, Any]:
+    return {
+        "source_labels": ["__address__"],
+        "target_label": "__address__",
+        "replacement": "$1:" + port,
+    }
+
+
+def _port_of(label: str) -> dict[str, Any]:
+    return {
+        "source_labels": ["__address__", label],
+        "separator": ":",
+        "target_label": "__address__",
+    }
+
+
+def alertmanager_config(alerting: Alerting) -> dict[str, Any]:
+    """alertmanager.yml: routes by owner and severity, and a silence that stays on its machine."""
+    receivers = [dict(one) for one in alerting.receivers]
+    first = str(receivers[0]["name"]) if receivers else NOBODY
+    watchdog = {
+        "receiver": alerting.watchdog or NOBODY,
+        "matchers": [f'alertname="{rules.WATCHDOG}"'],
+        # It says that all is well: often, and without waiting for others.
+        "group_wait": "0s",
+        "group_interval": f"{alerting.group_interval_seconds}s",
+        "repeat_interval": f"{alerting.group_interval_seconds}s",
+    }
+    return {
+        "route": {
+            "receiver": first,
+            "group_by": ["owner", "alertname"],
+            "group_wait": f"{alerting.group_wait_seconds}s",
+            "group_interval": f"{alerting.group_interval_seconds}s",
+            "repeat_interval": f"{alerting.repeat_seconds}s",
+            "routes": [watchdog, *(_route(one) for one in alerting.routes)],
+        },
+        "inhibit_rules": [
+            {
+                "source_matchers": ['alertname="MeshCaptureGone"'],
+                "target_matchers": ['alertname="MeshMachineUnreachable"'],
+                "equal": ["machine"],
+            }
+        ],
+        "receivers": [*receivers, {"name": NOBODY}],
+    }
+
+
+def problems(alerting: Alerting) -> list[str]:
+    """What is wrong with receivers and routes, each with what to write instead."""
+    found = []
+    names = [str(one.get("name") or "") for one in alerting.receivers]
+    if "" in names:
+        found.append("mesh_monitoring_receivers: a receiver has no name; give each a `name`")
+    for name in sorted({name for name in names if names.count(name) > 1} | ({NOBODY} & set(names))):
+        found.append(f"mesh_monitoring_receivers: {name!r} is taken; give it another name")
+    wanted = {"mesh_monitoring_routes": [str(one["receiver"]) for one in alerting.routes]}
+    wanted["mesh_monitoring_watchdog_receiver"] = [alerting.watchdog] if alerting.watchdog else []
+    for variable, used in wanted.items():
+        for name in sorted(set(used) - set(names)):
+            found.append(
+                f"{variable}: there is no receiver {name!r}; use one of mesh_monitoring_receivers"
+            )
+    return found
+
+
+def _route(given: Mapping[str, str]) -> dict[str, Any]:
+    matchers = [f"{key}={_quoted(given[key])}" for key in ("owner", "severity") if given.get(key)]
+    return {"receiver": given["receiver"], "matchers": matchers}
+
+
+def _quoted(text: str) -> str:
+    text = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{text}"'
+
+
+def _yaml(data: Mapping[str, Any]) -> str:
+    return yaml.safe_dump(data, sort_keys=False, width=1000)

@@ -1,0 +1,61 @@
+# Copyright (c) 2026 the brownfield.mesh authors
+# SPDX-License-Identifier: Apache-2.0
+"""Who is watched: file_sd from the plan, that is, from the inventory that onboards.
+
+Discovery by a cloud's API throttles at some hundred machines and knows nothing of who has joined.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Machine, Workload
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring.objects import (
+    AGENT_FIGURES_PORT,
+    PROXY_FIGURES_PORT,
+)
+
+# Labels that begin so are not stored: they lead the relabelling (prometheus.py) and are dropped.
+PROXY_PORT = "__proxy_port"
+PLAINTEXT_PORT = "__plaintext_port"
+
+
+def render(
+    machines: Iterable[tuple[Machine, Workload]],
+    here: str,
+    owners: Mapping[str, str],
+    without: Collection[str] = (),
+) -> str:
+    """The targets that Prometheus on machine ``here`` asks, as JSON for file_sd.
+
+    ``owners`` maps workloads (NAMESPACE/NAME) to who answers for them, the workload's name
+    otherwise. Machines in ``without`` are leaving. Machines in mode ``bridge`` are not watched yet.
+    """
+    groups = [
+        _group(machine, workload, machine.name == here, owners)
+        for machine, workload in machines
+        if machine.name not in without and machine.mode != "bridge"
+    ]
+    groups.sort(key=lambda group: str(group["labels"]["machine"]))
+    return json.dumps(groups, indent=1, sort_keys=True) + "\n"
+
+
+def _group(
+    machine: Machine, workload: Workload, is_here: bool, owners: Mapping[str, str]
+) -> dict[str, Any]:
+    labels = {
+        "machine": machine.name,
+        "workload": workload.name,
+        "namespace": workload.namespace,
+        "owner": owners.get(workload.key, workload.name),
+    }
+    if is_here:  # its own figures need no way through the mesh
+        labels[PROXY_PORT] = str(AGENT_FIGURES_PORT)
+    else:
+        labels[PROXY_PORT] = str(PROXY_FIGURES_PORT)
+        # The agent listens there on every address, and only capture keeps it from the network.
+        labels[PLAINTEXT_PORT] = str(AGENT_FIGURES_PORT)
+    address = "127.0.0.1" if is_here else machine.mesh_address
+    return {"targets": [address], "labels": labels}
