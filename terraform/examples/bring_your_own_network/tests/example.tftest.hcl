@@ -1,5 +1,34 @@
 mock_provider "azurerm" {
-  source = "../../tests/mocks"
+  # IDs in their own form: the provider checks each that it is given, in a test too.
+  mock_resource "azurerm_network_security_group" {
+    defaults = { id = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg/providers/Microsoft.Network/networkSecurityGroups/group" }
+  }
+
+  mock_resource "azurerm_network_interface" {
+    defaults = {
+      id                 = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg/providers/Microsoft.Network/networkInterfaces/interface"
+      private_ip_address = "10.20.1.4"
+    }
+  }
+
+  mock_resource "azurerm_linux_virtual_machine" {
+    defaults = { id = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg/providers/Microsoft.Compute/virtualMachines/machine" }
+  }
+
+  mock_resource "azurerm_user_assigned_identity" {
+    defaults = {
+      id           = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/identity"
+      principal_id = "11111111-1111-1111-1111-111111111111"
+    }
+  }
+
+  mock_data "azurerm_subnet" {
+    defaults = { id = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/net/subnets/machines" }
+  }
+
+  mock_data "azurerm_resource_group" {
+    defaults = { id = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg" }
+  }
 }
 
 variables {
@@ -9,6 +38,8 @@ variables {
 }
 
 run "example" {
+  command = plan
+
   assert {
     condition     = keys(output.mesh_machines) == ["shop-api-1"]
     error_message = "The machine goes into the subnet that is there."

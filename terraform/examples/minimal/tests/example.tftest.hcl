@@ -1,5 +1,42 @@
 mock_provider "azurerm" {
-  source = "../../tests/mocks"
+  # IDs in their own form: the provider checks each that it is given, in a test too.
+  mock_resource "azurerm_virtual_network" {
+    defaults = { id = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/net" }
+  }
+
+  mock_resource "azurerm_subnet" {
+    defaults = { id = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/net/subnets/machines" }
+  }
+
+  mock_resource "azurerm_network_security_group" {
+    defaults = { id = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg/providers/Microsoft.Network/networkSecurityGroups/group" }
+  }
+
+  mock_resource "azurerm_public_ip" {
+    defaults = {
+      id         = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg/providers/Microsoft.Network/publicIPAddresses/egress"
+      ip_address = "203.0.113.7"
+    }
+  }
+
+  mock_resource "azurerm_nat_gateway" {
+    defaults = { id = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg/providers/Microsoft.Network/natGateways/nat" }
+  }
+
+  mock_resource "azurerm_route_table" {
+    defaults = { id = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg/providers/Microsoft.Network/routeTables/table" }
+  }
+
+  mock_resource "azurerm_network_interface" {
+    defaults = {
+      id                 = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg/providers/Microsoft.Network/networkInterfaces/interface"
+      private_ip_address = "10.20.1.4"
+    }
+  }
+
+  mock_resource "azurerm_linux_virtual_machine" {
+    defaults = { id = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg/providers/Microsoft.Compute/virtualMachines/machine" }
+  }
 }
 
 variables {
@@ -7,8 +44,10 @@ variables {
 }
 
 run "example" {
+  command = plan
+
   assert {
-    condition     = output.mesh_machines["shop-api-1"].address == "10.20.1.4" && output.egress_address == "203.0.113.7"
-    error_message = "The machine has its address, and a fixed way out."
+    condition     = output.mesh_machines["shop-api-1"].workload == "shop-api" && module.network.inbound["machines"] == ["100 Tcp 10.0.9.0/26 -> 22", "110 Tcp 10.100.0.0/16 -> 8080"]
+    error_message = "The machine is there, and open as described."
   }
 }

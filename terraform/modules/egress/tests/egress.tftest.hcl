@@ -1,5 +1,15 @@
 mock_provider "azurerm" {
-  source = "../../tests/mocks"
+  # IDs in their own form: the provider checks each that it is given, in a test too.
+  mock_resource "azurerm_public_ip" {
+    defaults = {
+      id         = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg/providers/Microsoft.Network/publicIPAddresses/egress"
+      ip_address = "203.0.113.7"
+    }
+  }
+
+  mock_resource "azurerm_firewall_policy" {
+    defaults = { id = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg/providers/Microsoft.Network/firewallPolicies/policy" }
+  }
 }
 
 variables {

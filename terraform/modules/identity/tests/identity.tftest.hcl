@@ -1,5 +1,18 @@
 mock_provider "azurerm" {
-  source = "../../tests/mocks"
+  # IDs in their own form: the provider checks each that it is given, in a test too.
+  mock_resource "azurerm_user_assigned_identity" {
+    defaults = {
+      id           = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/identity"
+      principal_id = "11111111-1111-1111-1111-111111111111"
+    }
+  }
+
+  mock_resource "azurerm_role_definition" {
+    defaults = {
+      id                          = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg/providers/Microsoft.Authorization/roleDefinitions/33333333-3333-3333-3333-333333333333|/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg"
+      role_definition_resource_id = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg/providers/Microsoft.Authorization/roleDefinitions/33333333-3333-3333-3333-333333333333"
+    }
+  }
 }
 
 variables {

@@ -1,5 +1,19 @@
 mock_provider "azurerm" {
-  source = "../../tests/mocks"
+  # IDs in their own form: the provider checks each that it is given, in a test too.
+  mock_resource "azurerm_network_interface" {
+    defaults = {
+      id                 = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg/providers/Microsoft.Network/networkInterfaces/interface"
+      private_ip_address = "10.20.1.4"
+    }
+  }
+
+  mock_resource "azurerm_linux_virtual_machine" {
+    defaults = { id = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg/providers/Microsoft.Compute/virtualMachines/machine" }
+  }
+
+  mock_resource "azurerm_managed_disk" {
+    defaults = { id = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg/providers/Microsoft.Compute/disks/disk" }
+  }
 }
 
 variables {

@@ -1,6 +1,4 @@
-mock_provider "azurerm" {
-  source = "../../tests/mocks"
-}
+mock_provider "azurerm" {}
 
 variables {
   name                = "machines"
