@@ -23,6 +23,7 @@ Counters = Mapping[str, int]
 ALLOWED_BY_POLICY = "rbac_allowed_%s"
 DENIED_BY_POLICY = "rbac_denied_%s"
 NOT_MUTUAL_TLS = "no_filter_chain_match"
+BY_FIREWALL = "firewall_rejected"
 
 # The ways in which a refusal for a reason looks to the caller. A caller in the mesh speaks HTTP to
 # its own proxy, which answers 503 when the target's proxy hung up. A time-out is never a refusal.
@@ -32,6 +33,9 @@ _REFUSALS: Mapping[tuple[str, bool], frozenset[str]] = {
     ("rbac", False): _HUNG_UP,
     ("tls", True): _HUNG_UP | {"http_503_reset"},
     ("tls", False): _HUNG_UP,
+    # A caller in the mesh has its own proxy hang up, whom the rules refused.
+    ("firewall", True): _HUNG_UP | {"refused", "http_503_refused"},
+    ("firewall", False): _HUNG_UP | {"refused"},
     ("closed", True): frozenset(["refused", "http_503_refused"]),
     ("closed", False): frozenset(["refused"]),
     ("no_route", True): frozenset(["dns_failure", "unreachable", "http_502_no_route"]),
@@ -119,7 +123,7 @@ def counter_of(case: Case) -> str:
         return ALLOWED_BY_POLICY % layer
     if case.reason == "rbac":
         return DENIED_BY_POLICY % layer
-    return NOT_MUTUAL_TLS if case.reason == "tls" else ""
+    return {"tls": NOT_MUTUAL_TLS, "firewall": BY_FIREWALL}.get(case.reason, "")
 
 
 def rise(before: Counters | None, after: Counters | None) -> dict[str, int] | None:

@@ -39,7 +39,7 @@ INBOUND_LISTENER_PORT = 15006
 MAX_EXPOSURE = 1.5
 LIMIT = 5.0  # seconds that one look may take
 
-_PROPERTIES = (
+PROPERTIES = (
     "Id,LoadState,ActiveState,User,NoNewPrivileges,CapabilityBoundingSet,"
     "ExecMainStartTimestampMonotonic"
 )
@@ -103,7 +103,7 @@ def observe(
     listening |= parse_listening(host.read("/proc/net/tcp6") or "")
     names = (PROXY_UNIT, CAPTURE_UNIT, UPSTREAM_UNIT)
     units = parse_units(
-        host.run(["systemctl", "show", "--property", _PROPERTIES, *names], check=False)
+        host.run(["systemctl", "show", "--property", PROPERTIES, *names], check=False)
     )
     proxy = units.get(PROXY_UNIT, {})
     exposure = host.run(["systemd-analyze", "security", "--no-pager", PROXY_UNIT], check=False)

@@ -48,9 +48,10 @@ class Case:
     when any of its machines may answer. ``protocol`` is what is spoken: ``http``, ``tcp`` or
     ``postgres``. ``via`` is ``name`` (``host`` is resolved by libc) or ``address``.
     ``expected`` is ``allowed`` or ``refused``; ``reason`` says who must refuse: ``rbac`` (the
-    target's policy), ``tls`` (the target takes mutual TLS only), ``no_route`` (the source knows
-    no way) or ``closed`` (nothing listens). ``counter`` names the counter of the target's proxy
-    that must rise by it (a key of ``observe``'s counters), or is empty.
+    target's policy), ``tls`` (the target takes mutual TLS only), ``firewall`` (the target's rules
+    before an application with a bridge), ``no_route`` (the source knows no way) or ``closed``
+    (nothing listens). ``counter`` names the counter of the target's proxy that must rise by it (a
+    key of ``observe``'s counters), or is empty.
     """
 
     id: str
@@ -162,7 +163,7 @@ class _Derivation:
             self._by_name(source, workload, port, "allowed")
             for workload in callees
             for port in workload.ports
-            if workload.allows(own, port.port) and _has_name(source, port, trial)
+            if workload.allows(own, port.port) and _has_name(source, own, workload, port, trial)
         ]
         trial.take([[case] for case in allowed], len(allowed), "allowed calls")
         neighbour = self._neighbours[source.name]
@@ -195,7 +196,7 @@ class _Derivation:
         return [
             self._by_name(source, workload, port, "refused")
             for port in workload.ports
-            if not workload.allows(own, port.port) and _has_name(source, port, trial)
+            if not workload.allows(own, port.port) and _has_name(source, own, workload, port, trial)
         ] + self._by_address(source, target, trial)
 
     def _by_name(self, source: Machine, workload: Workload, port: Port, expected: str) -> Case:
@@ -216,32 +217,68 @@ class _Derivation:
         if target.mesh.network != source.mesh.network:
             trial.left_out.add("addresses in other networks, which are reached by gateways only")
             return []
-        return self._plaintext(source.name, target, ADMIN_PORTS)
+        # What does not listen refuses the caller's proxy, which then hangs up: that proves nothing.
+        hidden = source.mode != "bridge" and target.mode == "bridge"
+        return self._plaintext(source.name, target, () if hidden else ADMIN_PORTS)
 
     def _plaintext(self, source: str, target: Machine, agent_ports: Sequence[int]) -> list[Case]:
         """Plaintext to each port of ``target`` that its proxy guards."""
+        if target.mode == "bridge":
+            return self._plaintext_to_bridge(source, target, agent_ports)
         passed_by = target.mesh.capture.exclude_inbound_ports
         guarded = [(p.port, _protocol(p)) for p in self._workloads[target.workload].ports]
         guarded += [(port, "http") for port in agent_ports if port not in passed_by]
+        return [_address_case(source, target, *pair, "tls") for pair in guarded]
+
+    def _plaintext_to_bridge(
+        self, source: str, target: Machine, agent_ports: Sequence[int]
+    ) -> list[Case]:
+        """Plaintext to the bridge; to the application behind it, which the firewall closes; and to
+        what only an agent would serve."""
+        ports = self._workloads[target.workload].ports
+        firewalled = [
+            _address_case(source, target, port.port, _protocol(port), "firewall") for port in ports
+        ]
+        nothing = [
+            _address_case(source, target, port, "http", "closed")
+            for port in agent_ports
+            if port != target.mesh.bridge.port
+        ]
+        if not ports:
+            return nothing
         return [
-            Case(
-                id="%s -> %s:%d by address" % (source, target.name, port),
-                source=source,
-                target=target.name,
-                host="",
-                address=target.mesh_address,
-                port=port,
-                protocol=protocol,
-                via="address",
-                expected="refused",
-                reason="tls",
-            )
-            for port, protocol in guarded
+            *firewalled,
+            # HTTP is told from TLS by its first bytes, so that it is refused at once.
+            _address_case(source, target, target.mesh.bridge.port, "http", "tls"),
+            *nothing,
         ]
 
 
-def _has_name(source: Machine, port: Port, trial: _Trial) -> bool:
-    """Whether the mesh's names lead ``source`` through its proxy to ``port``."""
+def _address_case(source: str, target: Machine, port: int, protocol: str, reason: str) -> Case:
+    return Case(
+        id="%s -> %s:%d by address" % (source, target.name, port),
+        source=source,
+        target=target.name,
+        host="",
+        address=target.mesh_address,
+        port=port,
+        protocol=protocol,
+        via="address",
+        expected="refused",
+        reason=reason,
+    )
+
+
+def _has_name(
+    source: Machine, own: Workload, workload: Workload, port: Port, trial: _Trial
+) -> bool:
+    """Whether the mesh's names lead ``source``, which runs ``own``, through its proxy to ``port``
+    of ``workload``."""
+    if source.mode == "bridge" and not any(
+        call.fqdn == workload.service_host and call.port == port.port for call in own.calls
+    ):
+        trial.left_out.add("names that are none of the bridge's calls, which do not resolve there")
+        return False
     if source.mesh.dns == "off":
         trial.left_out.add("names of the mesh, since dns is off")
         return False

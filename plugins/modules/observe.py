@@ -73,7 +73,7 @@ listening:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.brownfield.mesh.plugins.module_utils.observe import observe
+from ansible_collections.brownfield.mesh.plugins.module_utils import observe, observe_bridge
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
     Machine,
     Workload,
@@ -92,7 +92,8 @@ def main() -> None:
     )
     machine = from_data(Machine, module.params["machine"])
     workload = from_data(Workload, module.params["workload"])
-    module.exit_json(changed=False, **observe(machine, workload))
+    look = observe_bridge.observe if machine.mode == "bridge" else observe.observe
+    module.exit_json(changed=False, **look(machine, workload))
 
 
 if __name__ == "__main__":

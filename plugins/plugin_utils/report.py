@@ -15,6 +15,7 @@ _COLOURS = {"good": "32", "bad": "31;1", "title": "1", "dim": "2"}
 _REASONS = {
     "rbac": "by policy (RBAC)",
     "tls": "by mutual TLS",
+    "firewall": "by the firewall",
     "no_route": "no way there",
     "closed": "nothing listens",
 }
