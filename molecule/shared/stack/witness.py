@@ -1,4 +1,4 @@
-"""The lab's command as the stack calls it, with a witness: python witness.py FOLDER LAB_ARGUMENTS...
+"""The lab's command as the stack calls it, with a witness: witness.py FOLDER LAB_ARGUMENTS...
 
 Before it does what it is told, it writes down which addresses the mesh knows at that moment. When
 FOLDER holds a file `harm` with a signal's name, it sends that to Terraform, once: a machine that is
@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, os.getcwd())  # where the stack calls it: the checkout
+sys.path.insert(0, str(Path.cwd()))  # where the stack calls it: the checkout
 
 from lab.config import load
 from lab.kubernetes import Api
