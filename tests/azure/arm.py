@@ -27,6 +27,11 @@ ACCEPTED = re.compile(r"microsoft\.(compute/disks|network/privatednszones)")
 Query = dict[str, str]
 
 
+def is_asynchronous(type: str) -> bool:
+    """Whether a write or a deletion of that type is an operation to poll."""
+    return bool(ASYNCHRONOUS.match(type)) and not AT_ONCE.match(type)
+
+
 @dataclass
 class Response:
     """A status, a document, headers."""
@@ -205,9 +210,9 @@ class ResourceManager:
     ) -> Response:
         document = shapes.write(self.store, address, body)
         status = 201 if created else 200
-        asynchronous = ASYNCHRONOUS.match(address.type) and not AT_ONCE.match(address.type)
+        asynchronous = is_asynchronous(address.type)
         if patch and address.type.startswith("microsoft.network/"):
-            asynchronous = None  # a PATCH there changes tags, and does so at once
+            asynchronous = False  # a PATCH there changes tags, and does so at once
         if not asynchronous and fault is None:
             return Response(status, self._shown(document, {}))
         document["properties"]["provisioningState"] = "Creating" if created else "Updating"
@@ -232,7 +237,7 @@ class ResourceManager:
                 self.store.remove(address.id)
             else:
                 shapes.delete(self.store, address.id)
-        if ASYNCHRONOUS.match(address.type) or address.type == ids.GROUP_TYPE or fault:
+        if is_asynchronous(address.type) or address.type == ids.GROUP_TYPE or fault:
             return Response(202, None, self._begin(address, fault))
         return Response(204)
 

@@ -258,3 +258,14 @@ def test_peering_is_connected_when_both_sides_are_there(client: Client) -> None:
     for way, remote in ways.items():
         client.put(way, remoteVirtualNetwork={"id": remote})
     assert {client.get(way)["properties"]["peeringState"] for way in ways} == {"Connected"}
+
+
+def test_record_sets_come_and_go_at_once_and_the_zone_has_its_own(client: Client) -> None:
+    client.network()
+    zone = f"{GROUP}/providers/Microsoft.Network/privateDnsZones/mesh.internal"
+    assert client.ask("PUT", zone, {"location": "global"}).status == 202
+    assert client.get(f"{zone}/SOA/@")["properties"]["fqdn"] == "mesh.internal."
+    record = f"{zone}/A/db"
+    assert client.put(record, TTL=300, aRecords=[{"ipv4Address": "10.0.1.4"}]).status == 201
+    assert client.get(record)["properties"]["fqdn"] == "db.mesh.internal."
+    assert client.ask("DELETE", record).status == 204
