@@ -57,7 +57,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         result: dict[str, Any] = super().run(tmp, task_vars)
         _, arguments = self.validate_argument_spec(argument_spec=ARGUMENTS)
         # Through JSON: what Ansible hands over are tagged values, and we want plain ones.
-        data = json.loads(json.dumps({key: arguments[key] for key in ARGUMENTS}))
+        # A date of YAML's becomes text, which is all that Terraform knows.
+        data = json.loads(json.dumps({key: arguments[key] for key in ARGUMENTS}, default=str))
         display = Display()
 
         def say(text: str, verbosity: int) -> None:
@@ -78,6 +79,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             result.update(found, warnings=warnings)
         except TerraformError as error:
             result.update(error.result, failed=True, msg=str(error))
+        except OSError as error:
+            result.update(failed=True, msg=f"{error.filename}: {error.strerror}")
         return result
 
 

@@ -34,6 +34,11 @@ def test_output_code_folder_and_environment(tmp_path: Path) -> None:
     assert {line.split("=")[0] for line in lines[1:]} <= {"PATH", "PWD", "OLDPWD", "SHLVL", "_"}
 
 
+def test_a_ctrl_c_of_the_terminal_reaches_it_by_us_alone(tmp_path: Path) -> None:
+    group = int(run("exec cut -d' ' -f5 /proc/self/stat", tmp_path).out)
+    assert group != os.getpgrp()
+
+
 def test_nobody_can_be_asked(tmp_path: Path) -> None:
     assert run("cat; echo end", tmp_path).out == b"end\n"
 
