@@ -111,7 +111,8 @@ class Run:
 
     def _run(self, work: Path) -> dict[str, Any]:
         stack = self.stack
-        terraform, masker = self._terraform(work)
+        terraform = _terraform(stack, work, self.controller, self.say, self.runner)
+        masker = terraform.masker
         version = terraform.version()
         terraform.init(_private(work / "backend.tfbackend.json", stack.backend))
         file = work / "plan"
@@ -136,25 +137,6 @@ class Run:
         self.result["sensitive_outputs"] = list(outputs.sensitive)
         self.result["diagnostics"] = [item.to_data() for item in dict.fromkeys(terraform.warnings)]
         return self.result
-
-    def _terraform(self, work: Path) -> tuple[cli.Terraform, Masker]:
-        stack = self.stack
-        variables = environment.build(self.controller, stack.environment, stack.workspace)
-        masker = Masker()
-        # Before the plan tells which values are sensitive, names and declarations do.
-        declared = declared_sensitive(stack.configuration())
-        for given in (variables, stack.backend, stack.variables):
-            masker.add(
-                text
-                for name, value in given.items()
-                if environment.is_secret(name) or (given is stack.variables and name in declared)
-                for text in secrets(value, True)
-            )
-        binary = cli.find(stack.binary, variables.get("PATH", os.defpath))
-        terraform = cli.Terraform(
-            binary, stack.path, work, variables, stack.timeout, masker, self.say, self.runner
-        )
-        return terraform, masker
 
     def _variable_files(self, work: Path) -> list[Path]:
         own = _private(work / "variables.tfvars.json", self.stack.variables)
@@ -205,6 +187,35 @@ class Run:
                 "the policy refuses this plan:\n" + "\n".join(f"- {r.message}" for r in reasons),
                 {"changed": False},
             )
+
+
+def outputs(stack: Stack, controller: Mapping[str, str], runner: Runner = run) -> cli.Outputs:
+    """The outputs of the stack as it is now; nothing is planned. Raises TerraformError."""
+    if found := stack.problems():
+        raise Problems(found)
+    with tempfile.TemporaryDirectory(prefix="stack-") as name:
+        work = Path(name)
+        terraform = _terraform(stack, work, controller, lambda text, verbosity: None, runner)
+        terraform.init(_private(work / "backend.tfbackend.json", stack.backend))
+        return terraform.outputs()
+
+
+def _terraform(
+    stack: Stack, work: Path, controller: Mapping[str, str], say: Say, runner: Runner
+) -> cli.Terraform:
+    variables = environment.build(controller, stack.environment, stack.workspace)
+    masker = Masker()
+    # Before the plan tells which values are sensitive, names and declarations do.
+    declared = declared_sensitive(stack.configuration())
+    for given in (variables, stack.backend, stack.variables):
+        masker.add(
+            text
+            for name, value in given.items()
+            if environment.is_secret(name) or (given is stack.variables and name in declared)
+            for text in secrets(value, True)
+        )
+    binary = cli.find(stack.binary, variables.get("PATH", os.defpath))
+    return cli.Terraform(binary, stack.path, work, variables, stack.timeout, masker, say, runner)
 
 
 def _private(path: Path, content: Mapping[str, Any]) -> Path | None:
