@@ -189,6 +189,14 @@ def security_rule(store: Store, address: Address, new: Document, old: Document |
         properties.setdefault(key, [])
 
 
+@shape("Microsoft.Network/azureFirewalls")
+def firewall(store: Store, address: Address, new: Document, old: Document | None) -> None:
+    for config in new["properties"]["ipConfigurations"]:
+        inner = config["properties"]
+        if not inner.get("privateIPAddress") and "subnet" in inner:
+            inner["privateIPAddress"] = free_address(store, inner["subnet"]["id"])
+
+
 @shape("Microsoft.Network/natGateways")
 def nat_gateway(store: Store, address: Address, new: Document, old: Document | None) -> None:
     defaults(new["properties"], idleTimeoutInMinutes=4, resourceGuid=uuid_for(address.id))
