@@ -1,5 +1,5 @@
-# Adding or removing a machine touches only that one. Azure's own ID of a machine that stays is known when the plan is made; that of
-# one to be replaced would be "known after apply", which fails the assertion. (tests/integration/terraform reads the plans themselves.)
+# Adding or removing a machine touches only that one. Here: a machine that stays keeps its key, so its ID is known when the plan is
+# made, and not only after apply. That it is not even updated stands in the plans, which tests/integration/terraform reads.
 
 mock_provider "azurerm" {
   # IDs in their own form: the provider checks each that it is given, in a test too.

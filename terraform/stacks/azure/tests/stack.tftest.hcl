@@ -122,6 +122,11 @@ run "own_network" {
     condition     = output.virtual_network.name == "shop-prod" && length(module.network) == 1
     error_message = "The network is the stack's."
   }
+
+  assert {
+    condition     = length(module.machine.principal_ids) == 3 && alltrue([for principal in values(module.machine.principal_ids) : principal == null])
+    error_message = "A machine has its workload's identity and no other."
+  }
 }
 
 run "network_that_is_there" {
