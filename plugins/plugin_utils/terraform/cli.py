@@ -221,7 +221,8 @@ class Terraform:
             found = [*found, of_text(self._clean(text))]
         words = message(f"{self.name} {command}", found, self.environment)
         if done:
-            words += f"\n{done} changes were made before; running again goes on from there"
+            made = "1 change was" if done == 1 else f"{done} changes were"
+            words += f"\n{made} made before; running again goes on from there"
         raise TerraformError(
             words, {"diagnostics": [item.to_data() for item in found], "changed": done > 0}
         )

@@ -130,10 +130,11 @@ def parse(document: bytes) -> Plan:
     changes = [_resource(item) for item in data.get("resource_changes") or ()]
     drift = [_resource(item) for item in data.get("resource_drift") or ()]
     outputs = [_output(name, item) for name, item in (data.get("output_changes") or {}).items()]
+    planned = tuple(change for change in changes if change.action not in QUIET)
     return Plan(
         version=str(data.get("terraform_version", "")),
-        changes=tuple(change for change in changes if change.action not in QUIET),
-        drift=tuple(change for change in drift if change.action not in QUIET and _counts(change)),
+        changes=planned,
+        drift=tuple(_drift(drift, planned)),
         outputs=tuple(change for change in outputs if change.action not in QUIET),
         # Of what does not change as well: it may show up in an output or an error.
         secrets=frozenset(_secrets((*changes, *drift, *outputs), data)),
@@ -256,19 +257,16 @@ def _action(actions: Sequence[str]) -> str:
     return _ACTIONS.get(tuple(actions), "+".join(actions))
 
 
-def _counts(drift: Change) -> bool:
-    """Whether it is more than a provider's other word for nothing, as {} after null."""
-    return drift.action != "update" or _full(drift.before) != _full(drift.after)
+def _drift(found: Iterable[Change], changes: Iterable[Change]) -> Iterator[Change]:
+    """What somebody else changed and this plan repairs, or what is gone; as Terraform's own view.
 
-
-def _full(value: Any) -> Any:
-    """``value`` without the attributes that hold nothing, at any depth."""
-    if isinstance(value, dict):
-        filled = {name: _full(item) for name, item in value.items()}
-        return {name: item for name, item in filled.items() if item not in (None, "", [], {})}
-    if isinstance(value, list):
-        return [_full(item) for item in value]
-    return value
+    The rest is what a provider fills in later (the machine of a network interface): it is in
+    Terraform's list on every run until something is applied.
+    """
+    repaired = {change.address for change in changes if change.action not in ("delete", "forget")}
+    for change in found:
+        if change.action == "delete" or (change.action == "update" and change.address in repaired):
+            yield change
 
 
 def _secrets(changes: Iterable[Change], data: Mapping[str, Any]) -> Iterator[str]:

@@ -82,24 +82,23 @@ def test_what_is_no_plan_is_said(text: bytes) -> None:
         plan.parse(text)
 
 
+SIZE = {"before": {"size": "s", "x": 1}, "after": {"size": "l", "x": 1}}
+
+
 def test_drift_is_told_with_its_attributes() -> None:
-    item = resource(["update"], {"before": {"size": "s", "x": 1}, "after": {"size": "l", "x": 1}})
-    found = parse(resource_drift=[item, resource(["delete"])])
-    assert not found.changed
+    gone = resource(["delete"], address="terraform_data.gone")
+    found = parse(
+        resource_drift=[resource(["update"], SIZE), gone], resource_changes=[resource(["update"])]
+    )
     update, delete = plan.listed(found.drift, Masker())
     assert update["attributes"] == {"size": {"before": "s", "after": "l"}}
-    assert delete["action"] == "delete"
+    assert (delete["address"], delete["action"]) == ("terraform_data.gone", "delete")
 
 
-def test_another_word_for_nothing_is_no_drift() -> None:
-    """As the provider of Azure gives it for what was just made."""
-    change = {
-        "before": {"tags": None, "disk": [{"name": None}], "size": 1, "on": False},
-        "after": {"tags": {}, "disk": [{"name": ""}], "size": 1, "on": False},
-    }
-    assert parse(resource_drift=[resource(["update"], change)]).drift == ()
-    change["after"]["on"] = None
-    assert len(parse(resource_drift=[resource(["update"], change)]).drift) == 1
+@pytest.mark.parametrize("actions", [["no-op"], ["delete"], ["read"]])
+def test_what_a_provider_fills_in_later_is_no_drift(actions: list[str]) -> None:
+    found = parse(resource_drift=[resource(["update"], SIZE)], resource_changes=[resource(actions)])
+    assert found.drift == ()
 
 
 def test_secrets_are_known_from_marks_variables_and_what_does_not_change() -> None:
