@@ -39,8 +39,8 @@ demo: bootstrap ## Lab up, join its machines, prove it by traffic, show the resu
 	@echo "Tear down:     make lab-down"
 
 .PHONY: test
-test: bootstrap ## Every gate: lint, types, unit, sanity, integration, Molecule scenarios on the lab
-	@scripts/stages --all lint types unit sanity integration molecule
+test: bootstrap ## Every gate: lint, types, unit, sanity, terraform, integration, Molecule scenarios on the lab
+	@scripts/stages --all lint types unit sanity terraform integration -- molecule
 
 ##@ The lab
 
@@ -87,9 +87,13 @@ unit: ## Unit tests, on Python 3.11 and on the newest interpreter of this machin
 sanity: ## ansible-test sanity
 	@scripts/sanity
 
+.PHONY: terraform
+terraform: ## Terraform's modules and stacks: format, validation, tests with mocked Azure, checkov
+	@scripts/terraform
+
 .PHONY: integration
-integration: ## The cluster side on a real API server, started for these tests
-	@pytest tests/integration
+integration: ## With a real API server, Terraform, provider and Azure's SDKs, started for these tests
+	@pytest tests/integration -n 2 --dist loadfile
 
 .PHONY: molecule
 molecule: lab-up ## Molecule scenarios on the lab; one of them: make molecule-join

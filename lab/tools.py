@@ -10,7 +10,9 @@ import shutil
 from pathlib import Path
 
 from lab.config import CHECKOUT, LabError, cache_dir
-from lab.run import follow, run, say, step
+from lab.run import follow, locked, run, say, step
+
+BUILD_SECONDS = 3600
 
 
 def build_flags(group: str) -> list[str]:
@@ -37,6 +39,14 @@ def go_tools(group: str) -> Path:
     target = cache_dir() / "go" / f"{group}-{key}"
     if target.is_dir():
         return target
+    busy = f"another command builds the Go tools of {group}"
+    with locked(cache_dir() / "go" / f"{group}.lock", busy, BUILD_SECONDS):
+        if not target.is_dir():
+            _build(group, source, flags, target)
+    return target
+
+
+def _build(group: str, source: Path, flags: list[str], target: Path) -> None:
     packages = run(["go", "list", "-f", "{{.ImportPath}}", "tool"], cwd=str(source)).split()
     say(f"  building {', '.join(p.rsplit('/', 1)[1] for p in packages)} (once; some minutes)")
     partial = target.with_suffix(".partial")
@@ -49,7 +59,6 @@ def go_tools(group: str) -> Path:
             cwd=str(source),
         )
     partial.rename(target)
-    return target
 
 
 @functools.cache
