@@ -27,7 +27,6 @@ KINDS: Mapping[str, Kind] = {
     "PeerAuthentication": Kind("security.istio.io/v1", "peerauthentications"),
     "AuthorizationPolicy": Kind("security.istio.io/v1", "authorizationpolicies"),
     "Service": Kind("v1", "services"),
-    "EndpointSlice": Kind("discovery.k8s.io/v1", "endpointslices"),
     "DestinationRule": Kind("networking.istio.io/v1", "destinationrules"),
     "ServiceEntry": Kind("networking.istio.io/v1", "serviceentries"),
     "Sidecar": Kind("networking.istio.io/v1", "sidecars"),

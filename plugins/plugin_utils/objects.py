@@ -30,9 +30,8 @@ MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 # Names the workload an object belongs to; objects that workloads share do not carry it.
 WORKLOAD_LABEL = "app.kubernetes.io/name"
 DENY_POLICY = "default-deny"
-# What Kubernetes reads of an EndpointSlice: its Service, and who looks after it.
-SERVICE_NAME_LABEL = "kubernetes.io/service-name"
-SLICE_MANAGER_LABEL = "endpointslice.kubernetes.io/managed-by"
+# Says of an endpoint that it speaks the mesh's TLS (istio:pkg/model/proxy.go).
+TLS_MODE_LABEL = "security.istio.io/tlsMode"
 # The name that Istio's documents use for the policy of a whole namespace.
 PEER_AUTHENTICATION = "default"
 
@@ -59,7 +58,7 @@ def render(
             _peer_authentication(workload.namespace),
             _deny_policy(workload.namespace),
             *(
-                _bridge_objects(mesh, workload, bridges.get(workload.key, []))
+                _bridge_objects(mesh, workload, network, bridges.get(workload.key, []))
                 if decide(workload.mode)[0] == "bridge"
                 else _own_objects(mesh, workload, network)
             ),
@@ -73,8 +72,8 @@ def own_refs(workload: Workload) -> tuple[Ref, ...]:
     return (
         Ref("AuthorizationPolicy", workload.namespace, _allow_name(workload)),
         Ref("DestinationRule", workload.namespace, workload.name),
-        Ref("EndpointSlice", workload.namespace, _slice_name(workload)),
         Ref("Service", workload.namespace, workload.name),
+        Ref("ServiceEntry", workload.namespace, workload.name),
         Ref("WorkloadGroup", workload.namespace, workload.name),
     )
 
@@ -183,42 +182,57 @@ def _own_objects(mesh: Mesh, workload: Workload, network: str) -> list[Object]:
     return items
 
 
-def _bridge_objects(mesh: Mesh, workload: Workload, machines: Sequence[Machine]) -> list[Object]:
+def _bridge_objects(
+    mesh: Mesh, workload: Workload, network: str, machines: Sequence[Machine]
+) -> list[Object]:
     """A Service like any other, whose endpoints are the machines' bridges.
 
-    It needs nothing of Istio's but a DestinationRule, so it also works where a managed cluster
-    refuses WorkloadGroups, and its name resolves in every pod. The bridge judges callers itself.
+    The Service gives the name to pods; Istio takes endpoints from the ServiceEntry of the same
+    name, as an EndpointSlice cannot say that an endpoint speaks the mesh's TLS, without which the
+    east-west gateway leaves it out. No WorkloadGroup is needed, which a managed cluster may refuse.
+    The bridge judges callers itself.
     """
     if not workload.ports:
         return []
     labels = {WORKLOAD_LABEL: workload.name, APP_LABEL: workload.name}
-    name, target = workload.name, mesh.bridge.port
-    ports = [{**_service_port(port), "targetPort": target} for port in workload.ports]
-    endpoints = [
-        {"addresses": [machine.mesh_address], "conditions": {"ready": True}}
-        for machine in sorted(machines, key=lambda machine: machine.name)
-    ]
-    slice_ports = [
-        {"name": port.name, "port": target, "protocol": "TCP"} for port in workload.ports
-    ]
+    namespace, name = workload.namespace, workload.name
+    entry = {
+        "hosts": [workload.service_host],
+        "location": "MESH_INTERNAL",
+        "resolution": "STATIC",
+        "ports": [
+            {"name": port.name, "number": port.port, "protocol": port.protocol.upper()}
+            for port in workload.ports
+        ],
+        "endpoints": [
+            _bridge_endpoint(mesh, workload, network, machine)
+            for machine in sorted(machines, key=lambda machine: machine.name)
+        ],
+    }
     tls = {"mode": "ISTIO_MUTUAL", "subjectAltNames": [workload.spiffe_id(mesh.trust_domain)]}
+    rule = {"host": workload.service_host, "trafficPolicy": {"tls": tls}}
+    ports = [_service_port(port) for port in workload.ports]
     return [
-        _object(Ref("Service", workload.namespace, name), labels, {"spec": {"ports": ports}}),
-        _object(
-            Ref("EndpointSlice", workload.namespace, _slice_name(workload)),
-            {**labels, SERVICE_NAME_LABEL: name, SLICE_MANAGER_LABEL: MANAGER},
-            {"addressType": "IPv4", "endpoints": endpoints, "ports": slice_ports},
-        ),
-        _object(
-            Ref("DestinationRule", workload.namespace, name),
-            labels,
-            {"spec": {"host": workload.service_host, "trafficPolicy": {"tls": tls}}},
-        ),
+        _object(Ref("Service", namespace, name), labels, {"spec": {"ports": ports}}),
+        _object(Ref("ServiceEntry", namespace, name), labels, {"spec": entry}),
+        _object(Ref("DestinationRule", namespace, name), labels, {"spec": rule}),
     ]
 
 
-def _slice_name(workload: Workload) -> str:
-    return f"{workload.name}-bridge"
+def _bridge_endpoint(mesh: Mesh, workload: Workload, network: str, machine: Machine) -> Object:
+    endpoint: Object = {
+        "address": machine.mesh_address,
+        "ports": {port.name: mesh.bridge.port for port in workload.ports},
+        "serviceAccount": workload.service_account,
+        "labels": {**workload_labels(workload), TLS_MODE_LABEL: "istio"},
+    }
+    if network:
+        endpoint["network"] = network
+    if workload.locality:
+        endpoint["locality"] = workload.locality
+    if workload.weight:
+        endpoint["weight"] = workload.weight
+    return endpoint
 
 
 def _allow_name(workload: Workload) -> str:

@@ -32,9 +32,11 @@ def controller_roles(workloads: Iterable[Workload]) -> list[Object]:
                 _rule("", ["configmaps"], ["get", "list"]),
                 _rule("", ["namespaces", "serviceaccounts", "services"], _APPLY),
                 _rule("", ["pods"], ["list"]),
-                _rule("discovery.k8s.io", ["endpointslices"], _APPLY),
-                _rule("networking.istio.io", ["destinationrules"], _APPLY),
-                _rule("networking.istio.io", ["serviceentries", "sidecars"], _APPLY),
+                _rule(
+                    "networking.istio.io",
+                    ["destinationrules", "serviceentries", "sidecars"],
+                    _APPLY,
+                ),
                 _rule("networking.istio.io", ["workloadentries"], ["delete", "get", "list"]),
                 _rule("networking.istio.io", ["workloadgroups"], [*_APPLY, "list"]),
                 _rule(
