@@ -46,9 +46,11 @@ module "egress" {
     packages = { sources = values(local.spokes)[*].range, hosts = ["deb.debian.org", "security.debian.org"] }
   }
 
-  # From one spoke to the other: no peering between them, so that this passes the firewall too.
+  # The cluster's network is peered with the hub by its owner, and the spokes are not with each other: both ways pass here too.
   addresses = {
-    payments-db = { sources = [local.spokes.shop.range], destinations = [local.spokes.payments.subnet], ports = ["5432"] }
+    control-plane = { sources = values(local.spokes)[*].range, destinations = [var.control_plane], ports = ["15012"] }
+    shop          = { sources = [var.cluster], destinations = [local.spokes.shop.subnet], ports = local.spokes.shop.ports }
+    payments      = { sources = [local.spokes.shop.subnet], destinations = [local.spokes.payments.subnet], ports = local.spokes.payments.ports }
   }
 }
 

@@ -85,8 +85,9 @@ resource "azurerm_linux_virtual_machine" "this" {
     }
   }
 
+  # Without a name of its own: Azure chooses one that is free, so that a machine that was deleted by hand, and left its disk
+  # behind, can be made again.
   os_disk {
-    name                   = "${each.key}-os"
     caching                = "ReadWrite"
     storage_account_type   = each.value.os_disk.type
     disk_size_gb           = each.value.os_disk.size_gb

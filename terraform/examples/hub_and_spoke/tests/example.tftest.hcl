@@ -59,4 +59,9 @@ run "example" {
     condition     = alltrue([for spoke in module.spoke : spoke.egress_address == null])
     error_message = "No spoke has a way out of its own."
   }
+
+  assert {
+    condition     = module.spoke["payments"].inbound["machines"] == ["100 Tcp 10.0.9.0/26 -> 22", "110 Tcp 10.100.0.0/16,10.22.0.0/16,10.21.0.0/16 -> 5432"]
+    error_message = "The other spoke may call the database, as far as the spoke's own rules go."
+  }
 }
