@@ -94,6 +94,7 @@ def machines(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_adding_twice_makes_one_machine(machines: list[str]) -> None:
     address = lifecycle.add(Lab(), "cart-1", "bookworm", "shop-api", "first")
+    assert [item.name for item in config.added(Lab())] == ["cart-1"]
     assert lifecycle.add(Lab(), "cart-1", "bookworm", "shop-api", "first") == address
     assert machines == ["remove cart-1", "boot cart-1"]
 
@@ -106,10 +107,36 @@ def test_what_a_killed_add_left_is_neither_a_machine_nor_in_the_way(machines: li
     assert machines == ["remove cart-1", "remove cart-2", "boot cart-2"]
 
 
+def test_a_machine_that_does_not_come_up_has_no_record(
+    machines: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: object) -> None:
+        raise LabError("machine cart-1: not after 30 s")
+
+    monkeypatch.setattr(machine, "wait_reachable", never)
+    with pytest.raises(LabError, match="not after"):
+        lifecycle.add(Lab(), "cart-1", "bookworm", "", "")
+    assert config.added(Lab()) == ()
+
+
 def test_a_removed_machine_leaves_no_record_and_can_be_removed_again(machines: list[str]) -> None:
     lifecycle.add(Lab(), "cart-1", "bookworm", "", "")
     lifecycle.remove(Lab(), "cart-1")
     lifecycle.remove(Lab(), "cart-1")
+    assert config.added(Lab()) == ()
+
+
+def test_a_machine_whose_removal_was_killed_counts_as_gone(
+    machines: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lifecycle.add(Lab(), "cart-1", "bookworm", "", "")
+
+    def killed(*_: object) -> None:
+        raise LabError("killed")
+
+    monkeypatch.setattr(machine, "remove", killed)
+    with pytest.raises(LabError, match="killed"):
+        lifecycle.remove(Lab(), "cart-1")
     assert config.added(Lab()) == ()
 
 
