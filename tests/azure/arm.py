@@ -34,11 +34,12 @@ def is_asynchronous(type: str) -> bool:
 
 @dataclass
 class Response:
-    """A status, a document, headers."""
+    """A status, headers, and a document, or else plain content."""
 
     status: int
     body: Document | None = None
     headers: dict[str, str] = field(default_factory=dict)
+    content: bytes = b""
 
 
 @dataclass

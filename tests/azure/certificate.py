@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 
-def make(folder: Path) -> tuple[Path, ssl.SSLContext]:
-    """Write ca.pem into the folder; give its path and the server's context."""
+def make(folder: Path, *names: str) -> tuple[Path, ssl.SSLContext]:
+    """Write ca.pem into the folder; give its path and the context of a server of those names."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "stand-in for Azure")])
     now = datetime.datetime.now(datetime.timezone.utc)
@@ -30,7 +30,7 @@ def make(folder: Path) -> tuple[Path, ssl.SSLContext]:
             x509.SubjectAlternativeName(
                 [
                     x509.IPAddress(ipaddress.IPv4Address("127.0.0.1")),
-                    x509.DNSName("localhost"),
+                    *(x509.DNSName(name) for name in ("localhost", *names)),
                 ]
             ),
             critical=False,

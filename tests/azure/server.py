@@ -18,9 +18,11 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from tests.azure import certificate, shapes
 from tests.azure.arm import ResourceManager, Response
+from tests.azure.blob import SUFFIX, Blobs
 from tests.azure.faults import Answer, Fault, Kind
 from tests.azure.shapes import TENANT
 from tests.azure.store import Store
+from tests.azure.tunnel import Tunnel
 
 CLIENT = "22222222-2222-4222-8222-222222222222"
 OBJECT = "33333333-3333-4333-8333-333333333333"
@@ -51,25 +53,32 @@ class StandIn:
 
     def __init__(self, folder: Path, port: int = 0) -> None:
         self.store = Store()
-        self.ca_file, context = certificate.make(folder)
+        self.blobs = Blobs()
+        self.ca_file, context = certificate.make(folder, f"*.blob.{SUFFIX}")
         self._server = _Server(("127.0.0.1", port), context, self)
+        self._tunnel = Tunnel(self._server.server_address[1])
         self.host = f"127.0.0.1:{self._server.server_address[1]}"
         self.url = f"https://{self.host}"
         self.manager = ResourceManager(self.store, self.url, SUBSCRIPTIONS)
         self._lock = threading.Lock()
         self._faults: list[Fault] = []
         self._requests: list[Request] = []
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
-        )
+        self._threads = [
+            threading.Thread(
+                target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+            )
+            for server in (self._server, self._tunnel)
+        ]
 
     def __enter__(self) -> StandIn:
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        for server in (self._server, self._tunnel):
+            server.shutdown()
+            server.server_close()
 
     def environment(self) -> dict[str, str]:
         """What the azurerm provider and azure-identity need to come here instead of Azure.
@@ -91,6 +100,14 @@ class StandIn:
             "GO_AZURE_SDK_SKIP_POLLING_DELAY": "true",
             "REQUESTS_CA_BUNDLE": str(self.ca_file),
             "SSL_CERT_FILE": str(self.ca_file),
+        }
+
+    def backend_environment(self) -> dict[str, str]:
+        """What the azurerm backend needs besides: it makes its account's host name itself."""
+        return {
+            **self.environment(),
+            "HTTPS_PROXY": self._tunnel.url,
+            "NO_PROXY": "127.0.0.1",
         }
 
     def fault(
@@ -133,6 +150,7 @@ class StandIn:
         """An empty subscription without faults and without history."""
         self.clear_faults()
         self.store.clear()
+        self.blobs.clear()
         self.forget_requests()
 
     # Called by the handlers.
@@ -164,8 +182,11 @@ class StandIn:
             "$skiptoken" if key.lower() == "$skiptoken" else key: value
             for key, value in parse_qsl(parts.query)
         }
-        document = json.loads(body) if body else {}
         path = unquote(parts.path)
+        if f".blob.{SUFFIX}" in headers.get("Host", ""):
+            key = headers["Host"] + path
+            return self.blobs.answer(method, key, query, headers, body), fault
+        document = json.loads(body) if body else {}
         in_operation = fault if fault and fault.kind in {Kind.OPERATION, Kind.STUCK} else None
         response = self.manager.answer(method, path, query, document, in_operation)
         if "/operations/" in path and path.rsplit("/", 1)[1] in self.manager.stuck_operations():
@@ -185,7 +206,7 @@ class StandIn:
                     "tenant": "common",
                     "identityProvider": "AAD",
                 },
-                "suffixes": {"storage": "storage.invalid", "keyVaultDns": "vault.azure.net"},
+                "suffixes": {"storage": SUFFIX, "keyVaultDns": "vault.azure.net"},
             }
         if path.endswith("/.well-known/openid-configuration"):
             login = f"{self.url}/{TENANT}"
@@ -263,7 +284,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(response, fault.kind if fault else None)
 
     def _send(self, response: Response, kind: Kind | None) -> None:
-        content = b"" if response.body is None else json.dumps(response.body).encode()
+        content = response.content
+        if response.body is not None:
+            content = json.dumps(response.body).encode()
         sort = "application/json; charset=utf-8"
         if kind is Kind.MALFORMED:
             content, sort = b"<html><body>Service unavailable</body></html>", "text/html"
@@ -273,7 +296,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(response.status)
         for name, value in response.headers.items():
             self.send_header(name, value)
-        if content:
+        if content and "Content-Type" not in response.headers:
             self.send_header("Content-Type", sort)
         if response.status != 204:
             self.send_header("Content-Length", str(len(content)))

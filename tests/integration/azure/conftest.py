@@ -38,28 +38,28 @@ class NoVault:
 
 @dataclass
 class Deployment:
-    """A stack in a folder of its own, with local state, against a stand-in of its own."""
+    """A stack in a folder of its own against a stand-in."""
 
     path: Path
     azure: StandIn
     binary: str
     environment: Mapping[str, str]
+    backend: Mapping[str, str]
     variables: dict[str, Any] = field(default_factory=dict)
     before: set[str] = field(default_factory=set)  # what was in the store already
     said: list[str] = field(default_factory=list)
 
-    @property
-    def state(self) -> Path:
-        return self.path.parent / "terraform.tfstate"
-
-    def run(self, state: str = "applied", *, runner: Runner = run) -> dict[str, Any]:
+    def run(
+        self, state: str = "applied", *, runner: Runner = run, lock_timeout: int = 60
+    ) -> dict[str, Any]:
         """What the task would return. Raises TerraformError."""
         self.said.clear()
         stack = Stack(
             self.path,
             state,
             variables=self.variables,
-            backend={"path": str(self.state)},
+            backend=self.backend,
+            lock_timeout=lock_timeout,
             binary=self.binary,
             environment=self.environment,
             policy=Policy(allow_delete=("*",)),
@@ -106,32 +106,35 @@ def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
         yield found
 
 
-def deploy(source: Path, folder: Path, azure: StandIn, binary: str) -> Deployment:
+def deploy(
+    source: Path,
+    folder: Path,
+    azure: StandIn,
+    binary: str,
+    backend: Mapping[str, str] | None = None,
+) -> Deployment:
     """Copy a stack with the modules beside it, take the provider from the mirror and lock it.
 
     A copy, because the lock file that is delivered knows the registry's build of the provider and
-    not ours, and because the state is local here.
+    not ours. ``backend`` is what the stack's own backend needs; without it the state is a file.
     """
-    stack = folder / "terraform" / source.relative_to(source.parent.parent)
-    if source.is_relative_to(CHECKOUT / "terraform"):
+    for part in ("examples", "modules", "stacks"):
         shutil.copytree(
-            CHECKOUT / "terraform",
-            folder / "terraform",
+            CHECKOUT / "terraform" / part,
+            folder / "terraform" / part,
             ignore=shutil.ignore_patterns(".terraform*", "tests"),
         )
+    if source.is_relative_to(CHECKOUT / "terraform"):
+        stack = folder / source.relative_to(CHECKOUT)
     else:
         stack = folder / "terraform" / source.name
-        shutil.copytree(
-            CHECKOUT / "terraform/modules",
-            folder / "terraform/modules",
-            ignore=shutil.ignore_patterns(".terraform*", "tests"),
-        )
         shutil.copytree(source, stack)
-    (stack / "backend_override.tf").write_text('terraform {\n  backend "local" {}\n}\n')
+    if backend is None:
+        (stack / "backend_override.tf").write_text('terraform {\n  backend "local" {}\n}\n')
+        backend = {"path": str(folder / "terraform.tfstate")}
     environment = {
-        **azure.environment(),
+        **azure.backend_environment(),
         "TF_CLI_CONFIG_FILE": str(terraform.cli_config(folder)),
-        "NO_PROXY": "127.0.0.1",
     }
     subprocess.run(
         [binary, "init", "-input=false", "-no-color", "-backend=false"],
@@ -141,4 +144,4 @@ def deploy(source: Path, folder: Path, azure: StandIn, binary: str) -> Deploymen
         timeout=120,
         stdout=subprocess.DEVNULL,
     )
-    return Deployment(stack, azure, binary, environment)
+    return Deployment(stack, azure, binary, environment, backend)

@@ -2,12 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The life of the stack `azure`, in the order of the tests: applied, changed, drifted, destroyed.
 
+Its state lies in the azurerm backend, as delivered, in the stand-in's blobs.
+
 The provider alone waits two minutes when it deletes a private zone's link, and twenty seconds when
 it makes a role assignment.
 """
 
 from __future__ import annotations
 
+import base64
+import json
 from typing import Any
 
 import pytest
@@ -19,8 +23,8 @@ from tests.integration.azure.conftest import MACHINE, Deployment, changes, deplo
 
 NIC = "Microsoft.Network/networkInterfaces"
 DISK = "Microsoft.Compute/disks"
-GROUP = "shop-test"
 HUB = "hub"
+STATE = "shop-test.tfstate"
 MACHINES: dict[str, dict[str, Any]] = {
     "shop-api-1": {"workload": "shop-api", "subnet": "api", "zone": "1"},
     "shop-api-2": {"workload": "shop-api", "subnet": "api", "zone": "2"},
@@ -52,7 +56,16 @@ def stack(
 ) -> Deployment:
     there = hub(azure)
     found = deploy(
-        CHECKOUT / "terraform/stacks/azure", tmp_path_factory.mktemp("life"), azure, binary
+        CHECKOUT / "terraform/stacks/azure",
+        tmp_path_factory.mktemp("life"),
+        azure,
+        binary,
+        {
+            "resource_group_name": HUB,
+            "storage_account_name": "states",
+            "container_name": "state",
+            "key": STATE,
+        },
     )
     found.variables = {
         "name": "shop",
@@ -119,11 +132,38 @@ def test_apply_makes_three_machines(stack: Deployment) -> None:
         assert document["properties"]["securityProfile"]["encryptionAtHost"] is True
 
 
+def test_state_is_in_the_backend_and_unlocked(stack: Deployment) -> None:
+    blob = stack.azure.blobs[STATE]
+    assert set(json.loads(blob.content)["outputs"]["mesh_machines"]["value"]) == set(MACHINES)
+    assert blob.lease == ""
+    assert not list(stack.path.rglob("terraform.tfstate*.backup"))
+
+
+def test_lock_tells_who_holds_it_and_since_when(stack: Deployment) -> None:
+    blob = stack.azure.blobs[STATE]
+    lock = {
+        "ID": "5ec2e7a1-0000-4000-8000-000000000000",
+        "Operation": "OperationTypeApply",
+        "Info": "",
+        "Who": "deploy@runner-7",
+        "Version": "1.11.4",
+        "Created": "2026-01-01T12:00:00Z",
+        "Path": f"state/{STATE}",
+    }
+    blob.lease = lock["ID"]
+    blob.metadata["terraformlockid"] = base64.b64encode(json.dumps(lock).encode()).decode()
+    error = stack.fails("planned", lock_timeout=0)
+    assert "deploy@runner-7" in str(error)
+    assert "2026-01-01" in str(error)
+    blob.lease = ""
+    blob.metadata.clear()
+
+
 def test_second_run_changes_nothing(stack: Deployment) -> None:
     stack.azure.forget_requests()
     result = stack.run()
     assert (result["changed"], result["plan"]["changes"]) == (False, [])
-    writes = [stack.azure.count(method) for method in ("PUT", "PATCH", "DELETE")]
+    writes = [stack.azure.count(m, "^/subscriptions/") for m in ("PUT", "PATCH", "DELETE")]
     assert writes == [0, 0, 0]
 
 
@@ -195,3 +235,4 @@ def test_destroy_leaves_what_was_there_before(stack: Deployment) -> None:
     result = stack.run("destroyed")
     assert result["plan"]["summary"]["delete"] > 20
     assert set(stack.azure.store) == stack.before
+    assert json.loads(stack.azure.blobs[STATE].content)["resources"] == []
