@@ -22,6 +22,9 @@ PROMETHEUS_UNIT = "mesh-prometheus.service"
 ALERTMANAGER_UNIT = "mesh-alertmanager.service"
 MONITORING_UNITS = (PROMETHEUS_UNIT, ALERTMANAGER_UNIT)
 TARGETS = "/etc/mesh-monitoring/targets.json"
+# The label of a target with the port that must not answer in plain. Prometheus stores none that
+# begins so.
+PLAINTEXT_PORT = "__plaintext_port"
 
 # What the state's script reads and writes, and where its code lies.
 MACHINE_FILE = "/etc/mesh-watch/machine.json"

@@ -24,8 +24,10 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar.state impo
     CERTIFICATE,
     PROXY_UNIT,
 )
+from ansible_collections.brownfield.mesh.plugins.module_utils.watch import plaintext
 from ansible_collections.brownfield.mesh.plugins.module_utils.watch.state import (
     MACHINE_FILE,
+    TARGETS,
     TEXTFILES,
 )
 
@@ -44,6 +46,7 @@ HELP = {
     "mesh_unit_failed": "A unit that systemd calls failed. Always 1.",
     "mesh_certificate_not_before_seconds": "When the certificate in use begins.",
     "mesh_certificate_not_after_seconds": "When the certificate in use ends.",
+    "mesh_plaintext_open": "Whether a peer answers in plain what only its proxy may let through.",
     "mesh_state_timestamp_seconds": "When this was written.",
 }
 
@@ -63,8 +66,12 @@ def collect(
     now: float,
     get: Callable[[int, str], tuple[int, str]] = observe.get,
     versions: Callable[[], dict[str, str]] = agent.versions,
+    ask: Callable[[str], Mapping[str, bool]] = plaintext.ask,
 ) -> list[Sample]:
-    """What there is to say of this machine now. ``machine`` are the labels of its info."""
+    """What there is to say of this machine now. ``machine`` are the labels of its info.
+
+    A machine that watches others also says which of them answer in plain.
+    """
     status, stats = get(observe.ADMIN_PORT, "/stats")
     values = observe.parse_stats(stats) if status == 200 else None
     ready = get(observe.STATUS_PORT, "/healthz/ready")[0] == 200
@@ -88,6 +95,8 @@ def collect(
     if found is not None:
         samples.append(Sample("mesh_certificate_not_before_seconds", found.not_before))
         samples.append(Sample("mesh_certificate_not_after_seconds", found.not_after))
+    for peer, open_ in ask(host.read(TARGETS) or "[]").items():
+        samples.append(Sample("mesh_plaintext_open", open_, [("peer", peer)]))
     return [*samples, Sample("mesh_state_timestamp_seconds", now)]
 
 

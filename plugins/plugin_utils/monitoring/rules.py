@@ -14,7 +14,6 @@ from typing import Any
 
 MACHINE_JOB = "mesh-machine"
 PROXY_JOB = "mesh-proxy"
-PLAINTEXT_JOB = "mesh-plaintext"
 WATCHDOG = "MeshWatchdog"
 # The labels of a machine that every alarm carries, whatever series it comes from.
 _BY = "machine, workload, namespace, owner"
@@ -50,7 +49,9 @@ def rules(given: Thresholds) -> tuple[Rule, ...]:
     return (
         Rule(
             "MeshCaptureGone",
-            f'max by ({_BY}) (up{{job="{PLAINTEXT_JOB}"}} == 1 or (1 - mesh_capture_on) == 1)',
+            f'max by ({_BY}) (up{{job="{PROXY_JOB}"}} and on (machine)'
+            ' label_replace(mesh_plaintext_open == 1, "machine", "$1", "peer", "(.+)")'
+            " or mesh_capture_on == 0)",
             0,
             "page",
             "{{ $labels.machine }}: traffic goes around the proxy",

@@ -30,7 +30,6 @@ from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring.objects
 )
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring.rules import Rule
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring.targets import (
-    PLAINTEXT_PORT,
     PROXY_PORT,
 )
 
@@ -159,7 +158,7 @@ def render(
 
 
 def prometheus_config(scrape_seconds: int) -> dict[str, Any]:
-    """prometheus.yml: three questions to each machine, one of which must be refused."""
+    """prometheus.yml: two questions to each machine, both through its sidecar."""
     name = {"source_labels": ["machine"], "target_label": "instance"}
     return {
         "global": {
@@ -179,21 +178,6 @@ def prometheus_config(scrape_seconds: int) -> dict[str, Any]:
                         "regex": "|".join(PROXY_SERIES),
                         "action": "keep",
                     }
-                ],
-            },
-            {
-                **_job(
-                    rules.PLAINTEXT_JOB,
-                    "/stats/prometheus",
-                    [
-                        {"source_labels": [PLAINTEXT_PORT], "regex": ".+", "action": "keep"},
-                        _port_of(PLAINTEXT_PORT),
-                        name,
-                    ],
-                ),
-                # Whether it answers is all there is to know.
-                "metric_relabel_configs": [
-                    {"source_labels": ["__name__"], "regex": ".*", "action": "drop"}
                 ],
             },
             {"job_name": "prometheus", "static_configs": [{"targets": [PROMETHEUS]}]},

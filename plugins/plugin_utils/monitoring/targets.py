@@ -12,14 +12,14 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Machine, Workload
+from ansible_collections.brownfield.mesh.plugins.module_utils.watch.state import PLAINTEXT_PORT
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring.objects import (
     AGENT_FIGURES_PORT,
     PROXY_FIGURES_PORT,
 )
 
-# Labels that begin so are not stored: they lead the relabelling (prometheus.py) and are dropped.
+# Leads the relabelling in prometheus.yml; Prometheus stores no label that begins so.
 PROXY_PORT = "__proxy_port"
-PLAINTEXT_PORT = "__plaintext_port"
 
 
 def render(

@@ -1,0 +1,53 @@
+"""Debian's own packages as files, for machines that take a program out of them.
+
+Run as ``python -m lab.debian NAME...``: prints where each is and its digest, as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+from lab import tools
+from lab.config import ARCHITECTURE, LabError, cache_dir
+from lab.run import locked, run, step
+
+
+def package(name: str) -> Path:
+    """The package of this host's release, downloaded when it is not in the cache.
+
+    apt verifies it. Raises LabError.
+    """
+    folder = cache_dir() / "debian" / name
+    found = sorted(folder.glob("*.deb"))
+    if found:
+        return found[-1]
+    partial = folder.with_suffix(".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    with step(f"package {name}"):
+        run(["apt-get", "download", "--quiet=2", name], cwd=str(partial), seconds=300)
+    partial.rename(folder)
+    return next(folder.glob("*.deb"))
+
+
+def main() -> int:
+    """Print what was asked for."""
+    try:
+        with locked(cache_dir() / "debian.lock", "another command downloads packages", 600):
+            files = {name: package(name) for name in sys.argv[1:]}
+    except LabError as error:
+        print(f"lab: {error}", file=sys.stderr)
+        return 1
+    described = {
+        name: {"path": str(path), "sha256": tools.sha256(path), "architecture": ARCHITECTURE}
+        for name, path in files.items()
+    }
+    print(json.dumps(described))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
