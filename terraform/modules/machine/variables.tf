@@ -105,6 +105,11 @@ variable "machines" {
   }
 
   validation {
+    condition     = alltrue([for machine in values(var.machines) : !contains(["all", "ungrouped", "mesh-machines"], machine.workload)])
+    error_message = "`workload` is also a group of the inventory, which has all, ungrouped and mesh_machines already: give it another name."
+  }
+
+  validation {
     condition     = alltrue([for machine in values(var.machines) : machine.address == null || can(cidrhost("${machine.address}/32", 0))])
     error_message = "The `address` of a machine is an address of its subnet, for example 10.20.1.10."
   }

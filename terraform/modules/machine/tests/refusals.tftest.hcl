@@ -121,6 +121,20 @@ run "workload" {
   expect_failures = [var.machines]
 }
 
+run "workload_that_the_inventory_has_already" {
+  command = plan
+
+  module {
+    source = "./tests/variables"
+  }
+
+  variables {
+    machines = { a = { workload = "all", subnet_id = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/net/subnets/machines" } }
+  }
+
+  expect_failures = [var.machines]
+}
+
 run "address" {
   command = plan
 
