@@ -31,6 +31,8 @@ SUBSCRIPTIONS = (
     "00000000-0000-4000-8000-000000000002",
     "00000000-0000-4000-8000-000000000003",
 )
+# OpenTofu's backend asks the public cloud's hosts, whatever the environment says.
+PUBLIC = ("login.microsoftonline.com", "*.blob.core.windows.net")
 TOKEN_SECONDS = 3600
 STUCK_POLL_SECONDS = 0.5  # a client that was told to poll without delay does not spin
 
@@ -54,7 +56,7 @@ class StandIn:
     def __init__(self, folder: Path, port: int = 0) -> None:
         self.store = Store()
         self.blobs = Blobs()
-        self.ca_file, context = certificate.make(folder, f"*.blob.{SUFFIX}")
+        self.ca_file, context = certificate.make(folder, f"*.blob.{SUFFIX}", *PUBLIC)
         self._server = _Server(("127.0.0.1", port), context, self)
         self._tunnel = Tunnel(self._server.server_address[1])
         self.host = f"127.0.0.1:{self._server.server_address[1]}"
@@ -173,7 +175,7 @@ class StandIn:
         fault = self._fault_for(method, unquote(target))
         if fault is not None and fault.kind is Kind.REFUSE:
             return Response(fault.status, fault.body, fault.headers), fault
-        if (fixed := self._discovery(parts.path)) is not None:
+        if (fixed := self._discovery(parts.path, headers["Host"])) is not None:
             return Response(200, fixed), fault
         if not headers.get("Authorization", "").startswith("Bearer "):
             error = {"code": "AuthenticationFailed", "message": "Authentication failed."}
@@ -183,7 +185,7 @@ class StandIn:
             for key, value in parse_qsl(parts.query)
         }
         path = unquote(parts.path)
-        if f".blob.{SUFFIX}" in headers.get("Host", ""):
+        if ".blob." in headers.get("Host", ""):
             key = headers["Host"] + path
             return self.blobs.answer(method, key, query, headers, body), fault
         document = json.loads(body) if body else {}
@@ -193,7 +195,7 @@ class StandIn:
             time.sleep(STUCK_POLL_SECONDS)
         return response, fault
 
-    def _discovery(self, path: str) -> dict[str, Any] | None:
+    def _discovery(self, path: str, host: str) -> dict[str, Any] | None:
         """The documents that a client asks for before it has a token, and the token."""
         if path == "/metadata/endpoints":
             return {
@@ -208,8 +210,12 @@ class StandIn:
                 },
                 "suffixes": {"storage": SUFFIX, "keyVaultDns": "vault.azure.net"},
             }
+        if path == "/common/discovery/instance":
+            clouds = [{"preferred_network": host, "preferred_cache": host, "aliases": [host]}]
+            known = f"https://{host}/{TENANT}/v2.0/.well-known/openid-configuration"
+            return {"tenant_discovery_endpoint": known, "metadata": clouds}
         if path.endswith("/.well-known/openid-configuration"):
-            login = f"{self.url}/{TENANT}"
+            login = f"https://{host}/{TENANT}"
             return {
                 "issuer": f"{login}/v2.0",
                 "authorization_endpoint": f"{login}/oauth2/v2.0/authorize",

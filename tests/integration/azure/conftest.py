@@ -84,6 +84,16 @@ def changes(result: Mapping[str, Any]) -> dict[str, str]:
     return {change["address"]: change["action"] for change in result["plan"]["changes"]}
 
 
+def state_in_blob(name: str) -> dict[str, str]:
+    """What the azurerm backend asks of a user; the stand-in has every account and container."""
+    return {
+        "resource_group_name": "state",
+        "storage_account_name": "states",
+        "container_name": "state",
+        "key": name,
+    }
+
+
 @pytest.fixture(scope="session")
 def ssh_public_key() -> str:
     """A key of two minutes' life; the private half is never written."""

@@ -19,7 +19,13 @@ import pytest
 from lab.config import CHECKOUT
 from tests.azure import StandIn, shapes
 from tests.azure.ids import parse
-from tests.integration.azure.conftest import MACHINE, Deployment, changes, deploy
+from tests.integration.azure.conftest import (
+    MACHINE,
+    Deployment,
+    changes,
+    deploy,
+    state_in_blob,
+)
 
 NIC = "Microsoft.Network/networkInterfaces"
 DISK = "Microsoft.Compute/disks"
@@ -60,12 +66,7 @@ def stack(
         tmp_path_factory.mktemp("life"),
         azure,
         binary,
-        {
-            "resource_group_name": HUB,
-            "storage_account_name": "states",
-            "container_name": "state",
-            "key": STATE,
-        },
+        state_in_blob(STATE),
     )
     found.variables = {
         "name": "shop",

@@ -86,6 +86,27 @@ def test_answer_that_is_no_json_has_status_200(azure: StandIn, answer: Any) -> N
         read(azure, GROUPS)
 
 
+def test_login_speaks_for_the_host_that_was_asked(azure: StandIn) -> None:
+    found = read(azure, "/x/v2.0/.well-known/openid-configuration", token=None)
+    assert found["issuer"].startswith(f"{azure.url}/")
+
+
+@pytest.mark.parametrize("suffix", ["stand-in.invalid", "core.windows.net"])
+def test_tunnel_takes_an_account_s_name_to_its_blobs(azure: StandIn, suffix: str) -> None:
+    context = ssl.create_default_context(cafile=azure.ca_file)
+    opener = urllib.request.build_opener(
+        urllib.request.ProxyHandler({"https": azure.backend_environment()["HTTPS_PROXY"]}),
+        urllib.request.HTTPSHandler(context=context),
+    )
+    url = f"https://states.blob.{suffix}/state/dev.tfstate"
+    headers = {"Authorization": "Bearer any", "Content-Type": "application/json"}
+    written = urllib.request.Request(url, b"{}", headers, method="PUT")
+    assert opener.open(written, timeout=30).status == 201
+    with opener.open(urllib.request.Request(url, headers=headers), timeout=30) as response:
+        assert (response.read(), response.headers["Content-Type"]) == (b"{}", "application/json")
+    assert azure.blobs["dev.tfstate"].content == b"{}"
+
+
 def test_environment_names_the_stand_in_alone(azure: StandIn) -> None:
     environment = azure.environment()
     assert environment["ARM_METADATA_HOSTNAME"] == azure.host

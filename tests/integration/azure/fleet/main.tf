@@ -10,7 +10,9 @@ terraform {
     }
   }
 
-  backend "local" {}
+  backend "azurerm" {
+    use_azuread_auth = true
+  }
 }
 
 provider "azurerm" {
