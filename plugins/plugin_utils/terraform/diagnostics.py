@@ -61,8 +61,10 @@ class Diagnostic:
 def of_text(text: str) -> Diagnostic:
     """From what a command without JSON wrote to its standard error."""
     plain = _FRAME.sub("", _COLOUR.sub("", text)).strip()
-    summary, _, detail = plain.partition("\n")
-    return Diagnostic("error", summary.removeprefix("Error: ").strip(), detail.strip())
+    # Warnings may stand before it.
+    _, error, rest = plain.rpartition("Error: ")
+    summary, _, detail = (rest if error else plain).partition("\n")
+    return Diagnostic("error", summary.strip(), detail.strip())
 
 
 def message(what: str, found: Sequence[Diagnostic], environment: Mapping[str, str]) -> str:

@@ -22,6 +22,8 @@ from lab.config import CHECKOUT
 from tests.integration.terraform.conftest import Folder
 from tests.integration.terraform.test_failures import SLOW, wait_for
 
+# What does not depend on the program is tried with one.
+one_program = pytest.mark.parametrize("binary", ["terraform"], indirect=True)
 CANARIES = {
     "plain": "canary-plain-8f3a1c",
     "nested": "canary-nested-77b0de",
@@ -299,6 +301,7 @@ def test_progress_is_said_while_terraform_works(slow: Folder) -> None:
         process.communicate(timeout=60)
 
 
+@one_program
 def test_mistakes_in_the_options_are_told_all_at_once(folder: Folder) -> None:
     command, environment, _ = play(
         folder,
@@ -320,6 +323,7 @@ def test_mistakes_in_the_options_are_told_all_at_once(folder: Folder) -> None:
     assert "Traceback" not in done.stdout + done.stderr
 
 
+@one_program
 @pytest.mark.parametrize("name", ["variables", "environment", "backend"])
 def test_what_is_no_mapping_is_refused_without_its_value(folder: Folder, name: str) -> None:
     command, environment, _ = play(folder, **{name: [CANARIES["plain"]]})
@@ -328,6 +332,7 @@ def test_what_is_no_mapping_is_refused_without_its_value(folder: Folder, name: s
     assert not found_in(done.stdout + done.stderr)
 
 
+@one_program
 def test_vault_secrets_reach_variables_and_the_saved_plan(folder: Folder) -> None:
     """A vaulted variable, and a plan that one playbook run saves and another one applies."""
     room = folder.path.parent

@@ -112,4 +112,10 @@ def test_place_and_detail_are_told() -> None:
 
 def test_text_of_a_terminal_is_made_plain() -> None:
     text = "\x1b[31m╷\x1b[0m\n│ Error: Failed to load\n│ \n│ the plan is gone\n╵\n"
-    assert of_text(text) == Diagnostic("error", "Failed to load", "the plan is gone")
+    warning = "There are some problems:\n╷\n│ Warning: x\n╵\n"
+    assert of_text(warning).summary == "There are some problems:"
+    assert (
+        of_text(warning + text)
+        == of_text(text)
+        == Diagnostic("error", "Failed to load", "the plan is gone")
+    )
