@@ -43,7 +43,7 @@ VARIABLES = [
 
 def parse_or_explain(hosts: Any) -> Fleet | None:
     try:
-        return parse(hosts, modes=("auto", "sidecar"))
+        return parse(hosts)
     except SpecError as error:
         assert error.problems
         assert str(error).encode()  # no lone surrogates
