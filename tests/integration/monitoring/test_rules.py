@@ -1,0 +1,279 @@
+# Copyright (c) 2026 the brownfield.mesh authors
+# SPDX-License-Identifier: Apache-2.0
+"""Every alarm fires, stays silent, resolves, and treats missing data as it says: by promtool."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring import rules
+
+CHECKOUT = Path(__file__).resolve().parents[3]
+THRESHOLDS = rules.Thresholds(
+    unreachable_seconds=120,
+    control_plane_seconds=600,
+    stale_seconds=180,
+    certificate_fraction=0.35,
+    disk_fraction=0.1,
+    clock_seconds=5.0,
+)
+RULES = {rule.name: rule for rule in rules.rules(THRESHOLDS)}
+# A machine's own labels, with what a hostile inventory could hold.
+MACHINE = r'machine="db \"1\" {x}",workload="db",namespace="pay",owner="team"'
+LABELS = {"machine": 'db "1" {x}', "workload": "db", "namespace": "pay", "owner": "team"}
+OTHER = 'machine="other",workload="db",namespace="pay",owner="team"'
+UP = 'up{job="%s",' + MACHINE + "}"
+PROXY, EXPORTER = UP % "mesh-proxy", UP % "mesh-machine"
+
+
+def own(name: str, more: str = "") -> str:
+    """A series of the machine, as its node_exporter is scraped."""
+    return '%s{job="mesh-machine",%s%s}' % (name, MACHINE, more)
+
+
+STATE = own("mesh_state_timestamp_seconds")
+
+
+@dataclass(frozen=True)
+class Proof:
+    """How an alarm behaves: series by name, one sample a minute, values as promtool has them.
+
+    ``bad`` is healthy for ten minutes, broken for thirty, and healthy again; ``gone`` is data that
+    goes missing after ten minutes. ``fires`` says whether missing data is an alarm.
+    """
+
+    good: dict[str, str]
+    bad: dict[str, str]
+    gone: dict[str, str]
+    fires_when_missing: bool = False
+    labels: dict[str, str] | None = None
+
+
+def simple(series: str, healthy: str, broken: str, **more: Any) -> Proof:
+    """An alarm of one series."""
+    return Proof(
+        good={series: f"{healthy}x60"},
+        bad={series: f"{healthy}x9 {broken}x29 {healthy}x30"},
+        gone={series: f"{healthy}x9 stale"},
+        **more,
+    )
+
+
+ON, OFF = "1+0", "0+0"
+ENDING = {
+    own("mesh_certificate_not_before_seconds"): "0+0x70",
+    own("mesh_certificate_not_after_seconds"): "86400+0x70",
+}
+SIZE = own("node_filesystem_size_bytes", ',mountpoint="/"')
+FREE = own("node_filesystem_avail_bytes", ',mountpoint="/"')
+TIME = own("node_time_seconds")
+FAILED = own("mesh_unit_failed", ',unit="a\\\\x2db.service"')
+OPEN = 'mesh_plaintext_open{job="mesh-machine",machine="monitor",peer="db \\"1\\" {x}"}'
+
+PROOFS: dict[str, list[Proof]] = {
+    "MeshCaptureGone": [
+        Proof(
+            good={OPEN: "0+0x60", PROXY: "1+0x60"},
+            bad={OPEN: "0+0x9 1+0x29 0+0x30", PROXY: "1+0x9 0+0x29 1+0x30"},
+            gone={OPEN: "0+0x9 stale", PROXY: "1+0x60"},
+        ),
+        simple(own("mesh_capture_on"), ON, OFF),
+    ],
+    "MeshMachineUnreachable": [simple(PROXY, ON, OFF)],
+    "MeshExporterDown": [
+        Proof(
+            good={EXPORTER: "1+0x60", PROXY: "1+0x60"},
+            bad={EXPORTER: "1+0x9 0+0x29 1+0x30", PROXY: "1+0x70"},
+            gone={EXPORTER: "1+0x9 0+0x60", PROXY: "1+0x9 0+0x60"},
+        )
+    ],
+    "MeshStateMissing": [
+        Proof(
+            good={EXPORTER: "1+0x60", STATE: "0+60x60"},
+            bad={EXPORTER: "1+0x70", STATE: "0+60x9 stale _x28 2340+60x30"},
+            gone={EXPORTER: "1+0x60"},
+            fires_when_missing=True,
+        )
+    ],
+    "MeshStateStale": [
+        Proof(
+            good={STATE: "0+60x60"},
+            bad={STATE: "0+60x9 540+0x29 2400+60x30"},
+            gone={STATE: "0+60x9 stale"},
+        )
+    ],
+    "MeshProxyNotReady": [simple(own("mesh_proxy_ready"), ON, OFF)],
+    "MeshControlPlaneLost": [simple(own("mesh_control_plane_connected"), ON, OFF)],
+    "MeshCertificateEnding": [
+        Proof(
+            good=ENDING,
+            bad={
+                own("mesh_certificate_not_before_seconds"): "0+0x39 2400+0x30",
+                own("mesh_certificate_not_after_seconds"): "3600+0x9 900+0x29 6000+0x30",
+            },
+            gone={own("mesh_certificate_not_before_seconds"): "0+0x60"},
+        )
+    ],
+    "MeshCertificateMissing": [
+        Proof(
+            good={**ENDING, STATE: "0+60x60"},
+            bad={
+                STATE: "0+60x70",
+                own("mesh_certificate_not_after_seconds"): "9000+0x9 stale _x28 9000+0x30",
+            },
+            gone={STATE: "0+60x60"},
+            fires_when_missing=True,
+        )
+    ],
+    "MeshDiskFilling": [
+        Proof(
+            good={SIZE: "100+0x60", FREE: "50+0x60"},
+            bad={SIZE: "100+0x70", FREE: "50+0x9 5+0x29 50+0x30"},
+            gone={SIZE: "100+0x60", FREE: "50+0x9 stale"},
+        )
+    ],
+    "MeshClockOff": [
+        Proof(
+            good={TIME: "0+60x60"},
+            bad={TIME: "0+60x9 700+60x29 2400+60x30"},
+            gone={TIME: "0+60x9 stale"},
+        )
+    ],
+    "MeshUnitFailed": [
+        Proof(
+            good={STATE: "0+60x60"},
+            bad={FAILED: "_x9 1+0x29 stale"},
+            gone={FAILED: "_x60"},
+        )
+    ],
+    "MeshTargetsMissing": [
+        Proof(
+            good={PROXY: "1+0x60"},
+            bad={PROXY: "1+0x9 stale _x28 1+0x30"},
+            gone={},
+            fires_when_missing=True,
+            labels={"job": "mesh-proxy"},
+        )
+    ],
+    "MeshNotificationsFailing": [
+        Proof(
+            good={'alertmanager_notifications_failed_total{integration="webhook"}': "3+0x60"},
+            bad={
+                'alertmanager_notifications_failed_total{integration="webhook"}': (
+                    "0+0x9 1+1x29 31+0x30"
+                )
+            },
+            gone={'alertmanager_notifications_failed_total{integration="webhook"}': "0+0x9 stale"},
+            labels={"integration": "webhook"},
+        )
+    ],
+    # It has no data: it is always there, which its own test shows.
+    "MeshWatchdog": [],
+}
+
+
+def unit_test(name: str, series: dict[str, str], at: int, expected: bool) -> dict[str, Any]:
+    """One of promtool's tests: is the alarm firing for our machine ``at`` this minute?"""
+    return {
+        "interval": "1m",
+        "input_series": [{"series": key, "values": values} for key, values in series.items()],
+        "promql_expr_test": [
+            {
+                "expr": f'count(ALERTS{{alertname="{name}",alertstate="firing"}}) or vector(0)',
+                "eval_time": f"{at}m",
+                "exp_samples": [{"labels": "{}", "value": int(expected)}],
+            }
+        ],
+    }
+
+
+def run(tools: Path, folder: Path, tests: list[dict[str, Any]]) -> subprocess.CompletedProcess[str]:
+    (folder / "rules.yml").write_text(yaml.safe_dump(rules.render(list(RULES.values()), "docs")))
+    content = {"rule_files": ["rules.yml"], "evaluation_interval": "1m", "tests": tests}
+    (folder / "tests.yml").write_text(yaml.safe_dump(content, width=1000))
+    command = [str(tools / "promtool"), "test", "rules", "tests.yml"]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
+
+
+def test_every_rule_has_its_four_proofs() -> None:
+    """Also for those added tomorrow. The dead-man's switch, which has no data, has a test below."""
+    assert set(PROOFS) == set(RULES)
+    assert [name for name, proofs in PROOFS.items() if not proofs] == [rules.WATCHDOG]
+
+
+CASES = [(name, proof) for name, proofs in PROOFS.items() for proof in proofs]
+
+
+@pytest.mark.parametrize(("name", "proof"), CASES, ids=[name for name, _ in CASES])
+def test_it_fires_stays_silent_resolves_and_takes_missing_data_as_it_says(
+    tools: Path, tmp_path: Path, name: str, proof: Proof
+) -> None:
+    done = run(
+        tools,
+        tmp_path,
+        [
+            unit_test(name, proof.good, 50, False),
+            unit_test(name, proof.bad, 8, False),
+            unit_test(name, proof.bad, 36, True),
+            unit_test(name, proof.bad, 62, False),
+            unit_test(name, proof.gone, 50, proof.fires_when_missing),
+        ],
+    )
+    assert done.returncode == 0, done.stderr + done.stdout
+    says = RULES[name].missing
+    assert says.startswith("Fires" if proof.fires_when_missing else "Silent")
+
+
+@pytest.mark.parametrize(("name", "proof"), CASES, ids=[name for name, _ in CASES])
+def test_it_names_the_machine_the_owner_and_the_severity(
+    tools: Path, tmp_path: Path, name: str, proof: Proof
+) -> None:
+    labels = LABELS if proof.labels is None else proof.labels
+    wanted = {**labels, "severity": RULES[name].severity}
+    matchers = ",".join('%s="%s"' % (k, v.replace('"', '\\"')) for k, v in wanted.items())
+    test = unit_test(name, proof.bad, 36, True)
+    test["promql_expr_test"][0]["expr"] = (
+        f'count(ALERTS{{alertname="{name}",alertstate="firing",{matchers}}}) or vector(0)'
+    )
+    done = run(tools, tmp_path, [test])
+    assert done.returncode == 0, done.stderr + done.stdout
+
+
+def test_one_fault_is_no_alarm_of_another_machine(tools: Path, tmp_path: Path) -> None:
+    series = {PROXY: "0+0x60", 'up{job="mesh-proxy",%s}' % OTHER: "1+0x60"}
+    test = unit_test("MeshMachineUnreachable", series, 50, True)
+    test["promql_expr_test"][0]["expr"] = 'count(ALERTS{machine="other"}) or vector(0)'
+    test["promql_expr_test"][0]["exp_samples"][0]["value"] = 0
+    done = run(tools, tmp_path, [test])
+    assert done.returncode == 0, done.stderr + done.stdout
+
+
+def test_the_dead_mans_switch_is_always_there(tools: Path, tmp_path: Path) -> None:
+    tests = [unit_test(rules.WATCHDOG, {}, minute, True) for minute in (0, 1, 30)]
+    done = run(tools, tmp_path, tests)
+    assert done.returncode == 0, done.stderr + done.stdout
+
+
+def test_a_rule_that_never_fires_is_found(tools: Path, tmp_path: Path) -> None:
+    """The tests above can fail: promtool is really asked."""
+    done = run(tools, tmp_path, [unit_test("MeshMachineUnreachable", {PROXY: "1+0x60"}, 50, True)])
+    assert done.returncode != 0
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
+def test_it_says_what_it_means_and_has_a_runbook(rule: rules.Rule) -> None:
+    assert rule.summary and rule.meaning.endswith(".") and rule.missing.endswith(".")
+    assert rule.severity in ("page", "ticket", "none")
+    page = (CHECKOUT / "docs" / "runbooks" / f"{rule.name}.md").read_text()
+    assert page.startswith(f"# {rule.name}\n")
+    assert [h for h in ("## Meaning", "## Look", "## Mend") if h not in page] == []
+
+
+def test_no_runbook_is_without_its_rule() -> None:
+    pages = {path.stem for path in (CHECKOUT / "docs" / "runbooks").glob("*.md")}
+    assert pages == set(RULES)
