@@ -35,8 +35,8 @@ def read(path: str) -> Optional[Identity]:
 
 
 def serial(path: str) -> str:
-    """That certificate's serial number as Envoy writes it (hexadecimal, lower case), or ''."""
-    return str(_decode(path).get("serialNumber", "")).lower()
+    """That certificate's serial number (hexadecimal, lower case, no leading zeros), or ''."""
+    return str(_decode(path).get("serialNumber", "")).lower().lstrip("0")
 
 
 def _decode(path: str) -> dict[str, Any]:

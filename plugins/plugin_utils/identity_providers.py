@@ -173,7 +173,7 @@ class LocalAuthority(_Pair):
             builder = builder.add_extension(extension, critical)
         own_digest = isinstance(signer, ed25519.Ed25519PrivateKey)
         made = builder.sign(signer, None if own_digest else hashes.SHA256())
-        chain = [made, *(one for one in self._chain if one.issuer != one.subject)]
+        chain = [made, *(one for one in self._chain if one not in self._roots)]
         pem = b"".join(one.public_bytes(serialization.Encoding.PEM) for one in chain)
         return Issued(pem.decode())
 

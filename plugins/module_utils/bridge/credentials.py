@@ -106,7 +106,7 @@ def tidy(host: Host) -> None:
 
 
 def serial(host: Host) -> str:
-    """The serial number of the certificate in use, as Envoy writes it, or ''."""
+    """The serial number of the certificate in use, or ''."""
     return identity.serial(host.path(CERTIFICATE))
 
 

@@ -25,7 +25,7 @@ LAST_LINES = 15
 @dataclass(frozen=True)
 class Running:
     """What serves: the digest its configuration carries, Envoy's version, and the serial numbers
-    (hexadecimal, lower case) of the certificates in use. Empty when nothing serves."""
+    (as ``identity.serial``) of the certificates in use. Empty when nothing serves."""
 
     digest: str = ""
     version: str = ""
@@ -55,7 +55,7 @@ def running() -> Running:
     parts = str(info.get("version", "")).split("/")
     metadata = (info.get("node") or {}).get("metadata") or {}
     serials = {
-        str(item.get("serial_number", ""))
+        str(item.get("serial_number", "")).lower().lstrip("0")
         for entry in _json(ask("/certs")).get("certificates", [])
         for item in entry.get("cert_chain", [])[:1]
     }

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -13,6 +15,7 @@ from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible_collections.brownfield.mesh.plugins.action import join
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
     Artifact,
+    Identity,
     Machine,
     Mesh,
     Proxy,
@@ -20,7 +23,10 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
 )
 from ansible_collections.brownfield.mesh.plugins.plugin_utils import token
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.errors import ClusterError
+from cryptography import x509
 
+from tests.support.bridge import BILLING, BRIDGE_FACTS, issue, pem, request
+from tests.support.bridge import MACHINE as BRIDGE
 from tests.support.fleet import FACTS, PAYMENTS_DB
 
 TOKEN = "eyJcanary.canary.canary"
@@ -185,3 +191,58 @@ def test_every_call_brings_state_and_clock() -> None:
     assert all(call["clock"] > 0 for call in action.calls)
     assert action.calls[0]["state"]["spiffe_id"].endswith("/sa/payments-db")
     assert Path(action.calls[0]["state"]["agent"]).name == "pilot-agent"
+
+
+@pytest.fixture
+def bridge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Action]:
+    """The action for a bridge, whose authority lies in a folder."""
+    root = issue(authority=True)
+    certificate, key = root.write(tmp_path, "ca")
+    identity = Identity("local_ca", str(certificate), str(key))
+    machine = replace(BRIDGE, mesh=replace(BRIDGE.mesh, identity=identity))
+    facts = replace(BRIDGE_FACTS, root_certificate=pem(root.certificate))
+
+    def made(*answers: dict[str, Any], **options: Any) -> Action:
+        action = Action(*answers, **options)
+        arguments = {"machine": machine, "workload": BILLING, "cluster": facts}
+        action.made._task.args.update({n: to_data(value) for n, value in arguments.items()})
+        action.made._find_needle = lambda folder, path: path
+        return action
+
+    return made
+
+
+def test_a_bridge_gets_a_certificate_for_the_key_it_made(bridge: Callable[..., Action]) -> None:
+    asked, key = request()
+    action = bridge({**DONE, "changed": False, "needs": ["identity"], "csr": asked}, DONE)
+    result = action.run()
+    assert (result["mesh_calls"], result["needs"]) == (2, ["identity"])
+    assert "csr" not in result
+    assert {call["mode"] for call in action.calls} == {"bridge"}
+    assert action.pipelined == [False, True]
+    supplied = action.calls[1]
+    assert supplied["key"] == ""
+    made = x509.load_pem_x509_certificate(supplied["certificate"].encode())
+    assert made.public_key() == key.public_key()
+
+
+def test_a_bridge_with_nothing_to_do_is_one_call(bridge: Callable[..., Action]) -> None:
+    action = bridge({**DONE, "changed": False})
+    assert action.run()["mesh_calls"] == 1
+    assert "certificate" not in action.calls[0]
+
+
+def test_a_bridge_in_check_mode_is_issued_nothing(bridge: Callable[..., Action]) -> None:
+    action = bridge({**DONE, "needs": ["identity"]}, check=True)
+    assert action.run()["mesh_calls"] == 1
+
+
+def test_a_bridges_identity_is_judged_before_the_machine_is_called(
+    bridge: Callable[..., Action], tmp_path: Path
+) -> None:
+    other = issue(authority=True)
+    other.write(tmp_path, "ca")
+    action = bridge(DONE)
+    with pytest.raises(AnsibleActionFail, match="does not lead to a root of the mesh"):
+        action.run()
+    assert action.log == []

@@ -191,3 +191,51 @@ def test_nothing_is_missing_that_is_not_said_to_be(hosts: Hosts) -> None:
     for vantage in fleet.vantages:
         tried_by = {c.target for c in found.cases if c.source == vantage.name}
         assert tried_by == {machine.name for machine in fleet.machines}
+
+
+def bridged(*groups: str) -> Fleet:
+    """The lab, of which the machines whose names begin so are bridges."""
+    hosts = lab()
+    authority = {"provider": "local_ca", "certificate": "ca.crt", "key": "ca.key"}
+    for name, variables in hosts.items():
+        variables["mesh"] = {**variables["mesh"], "identity": authority}
+        if name.startswith(groups):
+            variables["mesh_workload"]["mode"] = "bridge"
+    return parse(hosts)
+
+
+def test_a_bridge_tries_the_names_that_it_has() -> None:
+    found = matrix(bridged("legacy-batch"))
+    own = [case for case in found.cases if case.source == "legacy-batch-1" and case.via == "name"]
+    assert [(case.host, case.expected) for case in own] == [
+        ("shop-api.shop.svc.cluster.local", "allowed")
+    ]
+    assert any(
+        item.source == "legacy-batch-1" and "none of the bridge's calls" in item.what
+        for item in found.left_out
+    )
+
+
+def test_behind_a_bridge_the_firewall_refuses_and_the_bridge_takes_mutual_tls_only() -> None:
+    found = by_id(bridged("payments-db"))
+    application = found["outsider-1 -> payments-db-1:5432 by address"]
+    assert (application.expected, application.reason) == ("refused", "firewall")
+    own = found["outsider-1 -> payments-db-1:15443 by address"]
+    assert (own.reason, own.protocol) == ("tls", "http")
+    agent = found["outsider-1 -> payments-db-1:15020 by address"]
+    assert (agent.expected, agent.reason) == ("refused", "closed")
+    assert found["shop-api-1 -> payments-db:5432 by name"].expected == "allowed"
+    assert found["legacy-batch-1 -> payments-db:5432 by name"].reason == "rbac"
+
+
+def test_a_sidecar_does_not_try_what_its_own_proxy_would_refuse() -> None:
+    found = by_id(bridged("payments-db"))
+    assert "shop-api-1 -> payments-db-1:15443 by address" in found
+    assert "shop-api-1 -> payments-db-1:15020 by address" not in found
+
+
+def test_a_bridge_that_serves_nothing_has_nothing_to_be_refused_at() -> None:
+    found = by_id(bridged("legacy-batch"))
+    tried = [case for case in found.values() if case.target == "legacy-batch-1"]
+    assert {case.reason for case in tried} == {"closed"}
+    assert 15443 not in {case.port for case in tried}

@@ -23,6 +23,8 @@ from ansible_collections.brownfield.mesh.plugins.plugin_utils.objects import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.bridge import BILLING
+from tests.support.bridge import MACHINE as BRIDGE
 from tests.support.fleet import FACTS, MESH, PAYMENTS_DB, SHOP_API, WORKLOADS, fleets
 from tests.support.istio import istio_definitions
 
@@ -157,3 +159,48 @@ def test_a_workload_that_serves_nothing_has_neither_service_nor_allow_list() -> 
     kinds = [item["kind"] for item in render(MESH, [client], FACTS)]
     assert "Service" not in kinds
     assert kinds.count("AuthorizationPolicy") == 1
+
+
+def test_a_bridges_service_has_its_machines_as_endpoints(validators: dict[str, Any]) -> None:
+    machines = [replace(BRIDGE, name="b-2", address="192.0.2.78"), BRIDGE]
+    mesh = replace(MESH, network="vms")
+    items = render(mesh, [replace(BILLING, locality="west/1", weight=3)], FACTS, machines)
+    kinds = [item["kind"] for item in items]
+    assert {"WorkloadGroup", "WorkloadEntry"}.isdisjoint(kinds)
+    service = _one(items, "Service", "billing")["spec"]
+    entry = _one(items, "ServiceEntry", "billing")["spec"]
+    rule = _one(items, "DestinationRule", "billing")["spec"]
+    assert "selector" not in service
+    assert [(p["name"], p["number"]) for p in entry["ports"]] == [
+        (p["name"], p["port"]) for p in service["ports"]
+    ]
+    assert entry["hosts"] == [rule["host"]] == ["billing.finance.svc.cluster.local"]
+    assert [e["address"] for e in entry["endpoints"]] == ["192.0.2.78", "192.0.2.77"]
+    for endpoint in entry["endpoints"]:
+        assert set(endpoint["ports"].values()) == {15443}
+        assert endpoint["labels"]["security.istio.io/tlsMode"] == "istio"
+        assert (endpoint["network"], endpoint["locality"], endpoint["weight"]) == (
+            "vms",
+            "west/1",
+            3,
+        )
+    tls = rule["trafficPolicy"]["tls"]
+    assert tls["mode"] == "ISTIO_MUTUAL"
+    assert tls["subjectAltNames"] == ["spiffe://cluster.local/ns/finance/sa/billing-app"]
+    for item in items:
+        if item["kind"] in ("ServiceEntry", "DestinationRule"):
+            validators[item["kind"]].validate(item["spec"])
+
+
+def test_a_bridge_that_serves_nothing_needs_no_service() -> None:
+    items = render(MESH, [replace(BILLING, ports=(), callers=())], FACTS, [BRIDGE])
+    kinds = {item["kind"] for item in items}
+    assert kinds == {"Namespace", "ServiceAccount", "PeerAuthentication", "AuthorizationPolicy"}
+
+
+@pytest.mark.parametrize("mode", ["sidecar", "bridge"])
+def test_all_objects_of_either_mode_are_known_for_removal(mode: str) -> None:
+    workload = replace(BILLING, mode=mode)
+    own = [i for i in render(MESH, [workload], FACTS, [BRIDGE]) if belongs_to(i, workload)]
+    assert own
+    assert {ref_of(item) for item in own} <= set(own_refs(workload))

@@ -1,0 +1,56 @@
+# Copyright (c) 2026 the brownfield.mesh authors
+# SPDX-License-Identifier: Apache-2.0
+"""A machine that cannot be a bridge is told why, before anything is touched."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from ansible_collections.brownfield.mesh.plugins.module_utils.bridge.preflight import preflight
+from ansible_collections.brownfield.mesh.plugins.module_utils.bridge.state import BridgeState
+
+from tests.support.bridge import Box
+
+Render = Callable[..., BridgeState]
+# 127.0.0.1:15443 and 0.0.0.0:22 listen.
+TCP = "sl\n 0: 0100007F:3C53 00000000:0000 0A\n 1: 00000000:0016 00000000:0000 0A\n"
+
+
+def test_a_fit_machine_has_no_problem(box: Box, render: Render) -> None:
+    (box.root / "proc/net").mkdir(parents=True, exist_ok=True)
+    (box.root / "proc/net/tcp").write_text(TCP.replace("3C53", "3C54"))
+    assert preflight(box.host, render(), "amd64", time.time()) == []
+
+
+def test_every_problem_at_once(box: Box, render: Render) -> None:
+    shutil.rmtree(box.root / "run/systemd")
+    (box.root / "proc/net").mkdir(parents=True, exist_ok=True)
+    (box.root / "proc/net/tcp").write_text(TCP)
+    unit = box.root / "etc/systemd/system/mesh-proxy.service"
+    unit.parent.mkdir(parents=True, exist_ok=True)
+    unit.touch()
+    box.outputs["nft --version"] = (127, "not installed")
+    state = replace(render(), address="192.0.2.1")
+    found = preflight(box.host, state, "amd64", time.time() - 3600)
+    for words in (
+        "systemd does not run",
+        "set mesh_machine.address",
+        "3600 s ahead of the controller's",
+        "nft is not installed; install the package nftables",
+        "has joined in mode sidecar",
+        "listen where the bridge is to: 127.0.0.1:15443",
+    ):
+        assert len([problem for problem in found if words in problem]) == 1, (words, found)
+    assert len(found) == 6
+
+
+@pytest.mark.parametrize("taken", ["00000000", "0100007F"])
+def test_a_taken_port_is_named(box: Box, render: Render, taken: str) -> None:
+    (box.root / "proc/net").mkdir(parents=True, exist_ok=True)
+    (box.root / "proc/net/tcp").write_text("sl\n 0: %s:3C53 0:0 0A\n" % taken)
+    (problem,) = preflight(box.host, render(), "amd64", 0)
+    assert "127.0.0.1:15443" in problem

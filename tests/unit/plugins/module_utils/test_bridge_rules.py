@@ -1,0 +1,137 @@
+# Copyright (c) 2026 the brownfield.mesh authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a bridge cannot do or lacks is found with everything else, in words for the user."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.brownfield.mesh.plugins.module_utils.problems import Problem, SpecError
+from ansible_collections.brownfield.mesh.plugins.module_utils.validate import parse
+
+from tests.support.inventory import DIGEST, Hosts, lab
+
+BATCH = "legacy-batch-1"
+AUTHORITY = {"provider": "local_ca", "certificate": "pki/ca.crt", "key": "pki/ca.key"}
+
+
+def bridged(mesh: dict[str, Any] | None = None, **workload: Any) -> Hosts:
+    """The lab with a bridge as client, right but for what is given."""
+    hosts = lab()
+    hosts[BATCH]["mesh_workload"].update(mode="bridge", **workload)
+    for variables in hosts.values():
+        variables["mesh"] = {**variables["mesh"], "identity": AUTHORITY, **(mesh or {})}
+    return hosts
+
+
+def problems_of(hosts: Hosts, missing: str = "") -> list[Problem]:
+    with pytest.raises(SpecError) as caught:
+        parse(hosts, exists=lambda what, path: path != missing)
+    return list(caught.value.problems)
+
+
+def test_the_lab_may_have_a_bridge() -> None:
+    fleet = parse(bridged())
+    (machine,) = [m for m in fleet.machines if m.name == BATCH]
+    assert machine.mode == "bridge"
+    assert machine.mesh.identity.provider == "local_ca"
+
+
+def test_what_the_inventory_knows_of_a_callee_is_filled_in() -> None:
+    calls = [{"host": "shop-api.shop", "port": 8080}]
+    fleet = parse(bridged(calls=calls))
+    (call,) = fleet.workload_of(next(m for m in fleet.machines if m.name == BATCH)).calls
+    assert (call.service_account, call.protocol, call.is_http) == ("shop-api", "http", True)
+    assert call.spiffe_id("cluster.local") == "spiffe://cluster.local/ns/shop/sa/shop-api"
+
+
+def test_what_is_said_of_a_callee_stands() -> None:
+    calls = [{"host": "a.b", "port": 1, "service_account": "c", "protocol": "http2"}]
+    fleet = parse(bridged(calls=calls))
+    (call,) = fleet.workload_of(next(m for m in fleet.machines if m.name == BATCH)).calls
+    assert (call.service_account, call.protocol) == ("c", "http2")
+
+
+CASES: dict[str, tuple[Hosts, str, str, str]] = {
+    "a callee that nobody knows": (
+        bridged(calls=[{"host": "else.where", "port": 1}]),
+        "mesh_workload.calls[0]",
+        "whose identity else.where has",
+        "add service_account",
+    ),
+    "a callee that is no service": (
+        bridged(calls=[{"host": "api.example.com", "port": 1}]),
+        "mesh_workload.calls[0].host",
+        "is no Service's name",
+        "list it as external",
+    ),
+    "no identity": (
+        bridged({"identity": {}}),
+        "mesh_machine.identity.certificate",
+        "is missing",
+        "the path of the certificate of the machine",
+    ),
+    "no authority": (
+        bridged({"identity": {"provider": "local_ca", "certificate": "pki/ca.crt"}}),
+        "mesh.identity.key",
+        "is missing",
+        "the path of the key of the authority",
+    ),
+    "a bypass of nothing": (
+        bridged(when_proxy_is_down="bypass"),
+        "mesh_workload.when_proxy_is_down",
+        "captures nothing",
+        "remove it",
+    ),
+    "its own port": (
+        bridged(ports=[{"name": "tcp", "port": 15443}]),
+        "mesh_workload.ports[0].port",
+        "the bridge's own",
+        "serve another port",
+    ),
+    "the SSH port": (
+        bridged({"bridge": {"port": 22}}),
+        "mesh.bridge.port",
+        "SSH port",
+        "free one",
+    ),
+}
+
+
+@pytest.mark.parametrize(("hosts", "variable", "why", "fix"), CASES.values(), ids=list(CASES))
+def test_a_problem_names_variable_reason_and_fix(
+    hosts: Hosts, variable: str, why: str, fix: str
+) -> None:
+    found = problems_of(hosts)
+    assert any(
+        BATCH in p.host and p.variable == variable and why in p.why and fix in p.fix for p in found
+    ), found
+
+
+def test_a_file_that_is_not_there_is_named() -> None:
+    (problem,) = problems_of(bridged(), "pki/ca.key")
+    assert problem.variable == "mesh.identity.key"
+    assert "pki/ca.key" in problem.why
+
+
+def test_a_bridge_needs_envoy_alone() -> None:
+    hosts = bridged()
+    envoy = {"name": "envoy", "sha256": DIGEST, "path": "files/envoy"}
+    hosts[BATCH]["mesh_machine"] = {"proxy": {"artifacts": [envoy]}}
+    assert parse(hosts)
+    del hosts[BATCH]["mesh_workload"]["mode"]
+    (problem,) = problems_of(hosts)
+    assert "lacks" in problem.why
+
+
+def test_a_package_brings_an_agent() -> None:
+    hosts = bridged()
+    package = {"name": "istio-sidecar", "sha256": DIGEST, "path": "files/istio.deb"}
+    hosts[BATCH]["mesh_machine"] = {"proxy": {"package": "deb", "artifacts": [package]}}
+    found = problems_of(hosts)
+    assert any(p.variable == "mesh_machine.proxy.package" for p in found)
+
+
+def test_a_sidecar_is_not_asked_for_any_of_it() -> None:
+    assert parse(lab())
