@@ -1,0 +1,235 @@
+# Copyright (c) 2026 the brownfield.mesh authors
+# SPDX-License-Identifier: Apache-2.0
+"""Bringing programs and units: nothing unverified, finished by the next run, gone without a trace."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import io
+import os
+import stat
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from ansible_collections.brownfield.mesh.plugins.module_utils import observe
+from ansible_collections.brownfield.mesh.plugins.module_utils.desired import File, MachineError
+from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Artifact
+from ansible_collections.brownfield.mesh.plugins.module_utils.watch import converge, programs
+from ansible_collections.brownfield.mesh.plugins.module_utils.watch.state import (
+    Archive,
+    Installation,
+    Program,
+    Unit,
+)
+
+from tests.support.machine import Machine
+
+PROGRAM = b"\x7fELF the program"
+SCRIPT = b"#!/bin/sh\n"
+DATA = "/usr/share/prometheus/alertmanager/default.tmpl"
+UNIT = "mesh-thing.service"
+
+
+def tar(members: dict[str, bytes], mode: str = "w:xz") -> bytes:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode=mode) as made:  # type: ignore[call-overload]
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            made.addfile(info, io.BytesIO(content))
+    return file.getvalue()
+
+
+def package(members: dict[str, bytes], data: str = "data.tar.xz") -> bytes:
+    """A Debian package as dpkg-deb makes them (deb(5))."""
+    parts = {"debian-binary": b"2.0\n", "control.tar.xz": b"odd", data: tar(members)}
+    made = b"!<arch>\n"
+    for name, content in parts.items():
+        made += b"%-16s%-12d%-6d%-6d%-8s%-10d`\n" % (
+            name.encode(), 0, 0, 0, b"100644", len(content),
+        )  # fmt: skip
+        made += content + b"\n" * (len(content) % 2)
+    return made
+
+
+DEB = package(
+    {
+        "./etc/init.d/prometheus-thing": SCRIPT,
+        "./usr/bin/prometheus-thing": PROGRAM,
+        "." + DATA: b"template",
+    }
+)
+Wanted = Callable[..., Installation]
+
+
+@pytest.fixture
+def box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    """A machine on which what is started answers."""
+    monkeypatch.setattr(programs, "architecture", lambda: "amd64")
+    monkeypatch.setattr(converge, "READY_SECONDS", 0.01)
+    monkeypatch.setattr(converge, "READY_INTERVAL_SECONDS", 0.001)
+    monkeypatch.setattr(observe, "get", lambda port, path: (200, ""))
+    made = Machine(tmp_path)
+    made.outputs["systemctl is-active " + UNIT] = (0, "active\n")
+    os.umask(0o022)
+    return made
+
+
+@pytest.fixture
+def wanted(tmp_path: Path) -> Wanted:
+    def made(content: bytes = DEB, digest: str = "one") -> Installation:
+        file = tmp_path / "archive"
+        file.write_bytes(content)
+        artifact = Artifact("thing", hashlib.sha256(content).hexdigest(), path=str(file))
+        archive = Archive(
+            "thing", "my_artifacts", (Program("thing", ("thing", "prometheus-thing")),),
+            (artifact,), (DATA,),
+        )  # fmt: skip
+        return Installation(
+            home="mesh-thing",
+            archives=(archive,),
+            files=(File("/etc/mesh-thing/secret", "hush", 0o600, secret=True),),
+            units=(Unit(UNIT, "[Unit]\n", "multi-user.target", digest, 1, "/"),),
+            library=True,
+            checks=(("check-it",),),
+        )
+
+    return made
+
+
+def bring(box: Machine, state: Installation, check: bool = False) -> dict[str, object]:
+    pushed = {"thing": state.archives[0].artifacts[0].path}
+    return converge.converge(box.host, state, pushed, check)
+
+
+def test_it_asks_for_what_only_the_controller_has(box: Machine, wanted: Wanted) -> None:
+    before = box.tree()
+    result = converge.converge(box.host, wanted(), {}, False)
+    assert result == {"changed": False, "diff": [], "needs": ["artifact thing any"]}
+    assert box.tree() == before
+
+
+def test_check_mode_shows_all_and_changes_nothing(box: Machine, wanted: Wanted) -> None:
+    before = box.tree()
+    result = converge.converge(box.host, wanted(), {}, True)
+    assert result["changed"] is True
+    assert box.tree() == before
+    assert "hush" not in str(result)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [DEB, tar({"thing-1.0/LICENSE": b"", "thing-1.0/thing": PROGRAM}, "w:gz"), PROGRAM],
+    ids=["Debian", "upstream", "program"],
+)
+def test_the_program_is_taken_out_of(box: Machine, wanted: Wanted, content: bytes) -> None:
+    assert bring(box, wanted(content))["changed"] is True
+    program = box.path("/opt/mesh-thing/bin/thing")
+    assert program.read_bytes() == PROGRAM
+    assert stat.S_IMODE(program.stat().st_mode) == 0o755
+    assert box.path(DATA).exists() is (content == DEB)
+    assert box.ran("systemctl restart") == ["systemctl restart " + UNIT]
+    assert box.ran("check-it")
+
+
+def test_a_second_run_has_nothing_to_do(box: Machine, wanted: Wanted) -> None:
+    bring(box, wanted())
+    box.commands.clear()
+    assert converge.converge(box.host, wanted(), {}, False) == {
+        "changed": False, "diff": [], "needs": [],
+    }  # fmt: skip
+    assert box.commands == ["systemctl is-active " + UNIT]
+
+
+def test_the_code_that_runs_here_is_there(box: Machine, wanted: Wanted) -> None:
+    bring(box, wanted())
+    name = converge.__name__.replace(".", "/") + ".py"
+    assert box.path("/opt/mesh-watch/lib/" + name).read_text() == Path(
+        str(converge.__file__)
+    ).read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (tar({"other": PROGRAM}), "there is no program"),
+        (tar({"thing": SCRIPT}), "there is no program"),
+        (b"no archive", "cannot be unpacked"),
+        (package({}, "data.tar.zst"), "zstd"),
+        (b"!<arch>\n", "no data.tar"),
+    ],
+)
+def test_what_cannot_be_used_is_said(
+    box: Machine, wanted: Wanted, content: bytes, words: str
+) -> None:
+    with pytest.raises(MachineError, match=words):
+        bring(box, wanted(content))
+    assert not box.path("/opt/mesh-thing/bin/thing").exists()
+
+
+def test_nothing_unverified_is_installed(box: Machine, wanted: Wanted) -> None:
+    state = wanted()
+    Path(state.archives[0].artifacts[0].path).write_bytes(DEB + b"more")
+    with pytest.raises(MachineError, match=r"sha256 is .* but my_artifacts says"):
+        bring(box, state)
+    assert not box.path("/opt/mesh-thing/bin/thing").exists()
+
+
+def test_another_architecture_is_said(box: Machine, wanted: Wanted) -> None:
+    state = wanted()
+    artifact = dataclasses.replace(state.archives[0].artifacts[0], architecture="arm64")
+    archive = dataclasses.replace(state.archives[0], artifacts=(artifact,))
+    with pytest.raises(MachineError, match=r"no artefact for architecture amd64.*my_artifacts"):
+        bring(box, dataclasses.replace(state, archives=(archive,)))
+
+
+def test_a_run_that_was_killed_before_the_restart_is_finished(box: Machine, wanted: Wanted) -> None:
+    bring(box, wanted())
+    box.path("/etc/mesh-thing/started.json").write_text("{}")
+    box.commands.clear()
+    assert bring(box, wanted())["changed"] is True
+    assert box.ran("systemctl restart") == ["systemctl restart " + UNIT]
+
+
+def test_a_unit_that_was_stopped_is_started(box: Machine, wanted: Wanted) -> None:
+    bring(box, wanted())
+    box.outputs["systemctl is-active " + UNIT] = (3, "inactive\n")
+    assert bring(box, wanted())["changed"] is True
+
+
+def test_a_unit_that_does_not_answer_fails_the_run_and_the_next_tries_again(
+    box: Machine, wanted: Wanted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(observe, "get", lambda port, path: (0, "refused"))
+    with pytest.raises(MachineError, match="does not answer"):
+        bring(box, wanted())
+    monkeypatch.setattr(observe, "get", lambda port, path: (200, ""))
+    assert bring(box, wanted())["changed"] is True
+
+
+def test_bad_files_are_found_before_a_unit_is_started_with_them(
+    box: Machine, wanted: Wanted
+) -> None:
+    box.outputs["check-it"] = (1, "line 3: no such receiver")
+    with pytest.raises(MachineError, match="no such receiver"):
+        bring(box, wanted())
+    assert not box.ran("systemctl restart")
+
+
+def test_it_goes_without_a_trace(box: Machine, wanted: Wanted) -> None:
+    box.path("/usr/share/other").mkdir(parents=True)
+    box.path("/usr/share/other/file").write_text("")
+    before = {k: v for k, v in box.tree().items() if "multi-user" not in k}
+    bring(box, wanted())
+    box.path("/var/lib/private/mesh-thing").mkdir(parents=True)
+    box.path("/var/lib/mesh-thing-state").symlink_to("private/mesh-thing")
+    states = ("mesh-thing", "mesh-thing-state")
+    result = converge.retire(box.host, "mesh-thing", [UNIT], states, False)
+    assert result["changed"] is True
+    left = {k for k in box.tree() if "multi-user" not in k and "/opt/mesh-watch" not in k}
+    assert left - set(before) == {"/var/lib/private"}
+    again = converge.retire(box.host, "mesh-thing", [UNIT], states, False)
+    assert [d["before_header"] for d in again["diff"] if d["before_header"] != UNIT] == []
