@@ -1,6 +1,6 @@
 # Copyright (c) 2026 the brownfield.mesh authors
 # SPDX-License-Identifier: Apache-2.0
-"""Bringing programs and units: nothing unverified, finished by the next run, gone without a trace."""
+"""Bringing programs and units: nothing unverified, finished by the next run, leaving no trace."""
 
 from __future__ import annotations
 
