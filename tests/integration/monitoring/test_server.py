@@ -1,0 +1,116 @@
+# Copyright (c) 2026 the brownfield.mesh authors
+# SPDX-License-Identifier: Apache-2.0
+"""Prometheus's and Alertmanager's own tools take what is rendered, and route as it says."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring import rules, server
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.integration.monitoring.test_rules import RULES
+
+RECEIVERS = [
+    {"name": "platform", "webhook_configs": [{"url": "http://192.0.2.1/secret"}]},
+    {"name": "payments", "webhook_configs": [{"url": "http://192.0.2.2/secret"}]},
+    {"name": "dead-man", "webhook_configs": [{"url": "http://192.0.2.3/secret"}]},
+]
+ALERTING = server.Alerting(
+    receivers=RECEIVERS,
+    routes=[
+        {"receiver": "payments", "owner": 'team "payments" \\ {1}'},
+        {"receiver": "payments", "severity": "ticket"},
+    ],
+    watchdog="dead-man",
+)
+
+
+def run(*argv: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(word) for word in argv], capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_promtool_takes_the_configuration(tools: Path, tmp_path: Path) -> None:
+    config = server.prometheus_config(30)
+    config["rule_files"] = [str(tmp_path / "rules.yml")]
+    (tmp_path / "rules.yml").write_text(yaml.safe_dump(rules.render(list(RULES.values()), "x")))
+    (tmp_path / "prometheus.yml").write_text(yaml.safe_dump(config))
+    done = run(tools / "promtool", "check", "config", tmp_path / "prometheus.yml")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{len(RULES)} rules found" in done.stdout
+
+
+def written(folder: Path, alerting: server.Alerting) -> Path:
+    file = folder / "alertmanager.yml"
+    file.write_text(yaml.safe_dump(server.alertmanager_config(alerting)))
+    return file
+
+
+@pytest.mark.parametrize("alerting", [ALERTING, server.Alerting()], ids=["routes", "nobody"])
+def test_amtool_takes_it(tools: Path, tmp_path: Path, alerting: server.Alerting) -> None:
+    done = run(tools / "amtool", "check-config", written(tmp_path, alerting))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("labels", "receiver"),
+    [
+        ({"alertname": "MeshClockOff", "severity": "page", "owner": "x"}, "platform"),
+        ({"alertname": "MeshClockOff", "severity": "ticket", "owner": "x"}, "payments"),
+        ({"alertname": "X", "severity": "page", "owner": 'team "payments" \\ {1}'}, "payments"),
+        ({"alertname": rules.WATCHDOG, "severity": "none"}, "dead-man"),
+    ],
+)
+def test_it_goes_to(tools: Path, tmp_path: Path, labels: dict[str, str], receiver: str) -> None:
+    words = [f"{key}={json.dumps(value)}" for key, value in labels.items()]
+    file = written(tmp_path, ALERTING)
+    done = run(tools / "amtool", "config", "routes", "test", f"--config.file={file}", *words)
+    assert done.stdout.split() == [receiver], done.stderr
+
+
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.text(min_size=1, max_size=12))
+def test_any_owner_is_a_matcher(tools: Path, tmp_path: Path, owner: str) -> None:
+    routes = [{"receiver": "payments", "owner": owner}]
+    alerting = server.Alerting(receivers=RECEIVERS, routes=routes)
+    done = run(tools / "amtool", "check-config", written(tmp_path, alerting))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_only_capture_silences_and_only_its_own_machine() -> None:
+    config: dict[str, Any] = server.alertmanager_config(ALERTING)
+    assert [rule["equal"] for rule in config["inhibit_rules"]] == [["machine"]]
+
+
+def test_secrets_stand_in_the_secret_file_only() -> None:
+    state = server.render([], [], list(RULES.values()), "docs", ALERTING, 30, 15)
+    with_secret = [file for file in state.files if "/secret" in file.content]
+    assert [(file.path, file.mode, file.secret) for file in with_secret] == [
+        ("/etc/mesh-monitoring/alertmanager.yml", 0o600, True)
+    ]
+    assert "/secret" not in str(state.units) + repr(ALERTING)
+
+
+def test_what_is_wrong_with_receivers_is_said_at_once() -> None:
+    alerting = server.Alerting(
+        receivers=[{"name": "a"}, {"name": "a"}, {"name": ""}, {"name": "nobody"}],
+        routes=[{"receiver": "b"}],
+        watchdog="c",
+    )
+    assert [problem.split(":")[0] for problem in server.problems(alerting)] == [
+        "mesh_monitoring_receivers",
+        "mesh_monitoring_receivers",
+        "mesh_monitoring_receivers",
+        "mesh_monitoring_routes",
+        "mesh_monitoring_watchdog_receiver",
+    ]

@@ -1,0 +1,79 @@
+# Copyright (c) 2026 the brownfield.mesh authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a machine runs to be watched: on loopback, in a sandbox, with the collectors chosen."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Artifact, Machine
+from ansible_collections.brownfield.mesh.plugins.module_utils.watch.state import (
+    EXPORTER_UNIT,
+    MACHINE_FILE,
+    STATE_TIMER,
+    STATE_UNIT,
+)
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring import exporter
+
+from tests.support.fleet import PAYMENTS_DB
+
+MACHINE = Machine('db "1"', PAYMENTS_DB.key, "192.0.2.13")
+ARTIFACT = Artifact("node_exporter", "a" * 64, url="https://mirror.example/x.deb")
+# systemd's score, ten times: it may not get worse.
+EXPOSURE = {EXPORTER_UNIT: 14, STATE_UNIT: 28}
+STATE = exporter.render(MACHINE, PAYMENTS_DB, [ARTIFACT], ["cpu", "filesystem"], 30)
+UNITS = {unit.name: unit for unit in STATE.units}
+
+
+def test_it_listens_on_loopback_only_with_the_chosen_collectors() -> None:
+    (line,) = [x for x in UNITS[EXPORTER_UNIT].content.split("\n") if x.startswith("ExecStart=")]
+    assert "--web.listen-address=127.0.0.1:19100" in line
+    assert "--collector.disable-defaults" in line
+    assert [w for w in line.split() if w.count(".") == 1 and w.startswith("--collector.")][1:] == [
+        "--collector.cpu",
+        "--collector.filesystem",
+        "--collector.textfile",
+        "--collector.time",
+    ]
+
+
+def test_the_machine_file_is_json_whatever_the_name() -> None:
+    (file,) = [file for file in STATE.files if file.path == MACHINE_FILE]
+    assert json.loads(file.content)["machine"] == 'db "1"'
+
+
+def test_another_archive_or_collector_means_a_restart() -> None:
+    other = Artifact("node_exporter", "b" * 64, url="https://mirror.example/x.deb")
+    for changed in (
+        exporter.render(MACHINE, PAYMENTS_DB, [other], ["cpu", "filesystem"], 30),
+        exporter.render(MACHINE, PAYMENTS_DB, [ARTIFACT], ["cpu"], 30),
+    ):
+        assert changed.units[0].digest != STATE.units[0].digest
+        assert changed.units[1].digest == STATE.units[1].digest
+
+
+def test_a_collector_that_is_no_name_is_refused() -> None:
+    with pytest.raises(ValueError, match="mesh_node_exporter_collectors"):
+        exporter.render(MACHINE, PAYMENTS_DB, [ARTIFACT], ["cpu --web.listen-address=:1"], 30)
+
+
+@pytest.mark.parametrize("name", [EXPORTER_UNIT, STATE_UNIT, STATE_TIMER])
+def test_systemd_knows_every_key(tmp_path: Path, name: str) -> None:
+    for unit in STATE.units:
+        # The programs are not on this host.
+        content = unit.content.replace("/opt/mesh-watch/bin/node_exporter", "/bin/true")
+        (tmp_path / unit.name).write_text(content)
+    argv = ["systemd-analyze", "verify", "--man=no", str(tmp_path / name)]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
+    assert str(tmp_path) not in done.stderr and name not in done.stderr
+
+
+@pytest.mark.parametrize(("name", "most"), EXPOSURE.items())
+def test_the_sandbox_is_as_tight_as_it_was(tmp_path: Path, name: str, most: int) -> None:
+    (tmp_path / name).write_text(UNITS[name].content)
+    argv = ["systemd-analyze", "security", "--offline=true", "--threshold=%d" % most, "--no-pager"]
+    done = subprocess.run([*argv, str(tmp_path / name)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout[-300:]

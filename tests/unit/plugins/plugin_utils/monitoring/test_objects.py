@@ -1,0 +1,73 @@
+# Copyright (c) 2026 the brownfield.mesh authors
+# SPDX-License-Identifier: Apache-2.0
+"""Who may read figures: monitoring's identity, at two ports that lead to loopback; nobody else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import jsonschema
+import pytest
+from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Mesh, Port, Workload
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.kinds import KINDS, ref_of
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring import objects
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.objects import belongs_to
+
+from tests.support.fleet import LEGACY_BATCH, PAYMENTS_DB, SHOP_API, WORKLOADS
+from tests.support.istio import istio_definitions
+
+MONITORING = Workload("monitoring", "watch", "prometheus")
+MESH = Mesh(trust_domain="corp.example")
+
+
+def spec_of(kind: str, workload: Workload, *monitoring: Workload) -> dict[str, Any]:
+    items = objects.render(MESH, [workload], monitoring or (MONITORING,))
+    (found,) = [item["spec"] for item in items if item["kind"] == kind]
+    return dict(found)
+
+
+@pytest.mark.parametrize("kind", ["AuthorizationPolicy", "ServiceEntry", "Sidecar"])
+def test_fits_istios_schema(kind: str) -> None:
+    for definition in istio_definitions():
+        for version in definition["spec"]["versions"]:
+            name = f"{definition['spec']['group']}/{version['name']}"
+            if (definition["spec"]["names"]["kind"], name) == (kind, KINDS[kind].api_version):
+                schema = version["schema"]["openAPIV3Schema"]["properties"]["spec"]
+                jsonschema.validate(spec_of(kind, SHOP_API), schema)
+                return
+    raise AssertionError("Istio has no " + kind)
+
+
+def test_only_monitoring_is_let_in() -> None:
+    (rule,) = spec_of("AuthorizationPolicy", SHOP_API)["rules"]
+    assert rule["from"] == [{"source": {"principals": ["corp.example/ns/watch/sa/prometheus"]}}]
+    assert rule["to"] == [{"operation": {"ports": ["19100", "19101"]}}]
+
+
+def test_only_monitoring_knows_the_way_and_expects_the_right_identity() -> None:
+    entry = spec_of("ServiceEntry", PAYMENTS_DB)
+    assert entry["exportTo"] == ["watch"]
+    assert entry["subjectAltNames"] == ["spiffe://corp.example/ns/payments/sa/payments-db"]
+
+
+def test_figures_lead_to_loopback_and_the_workloads_ports_stay_as_they_are() -> None:
+    workload = replace(SHOP_API, ports=(Port("http", 8080), Port("udp-dns", 53)))
+    ingress = spec_of("Sidecar", workload)["ingress"]
+    assert [(one["port"]["number"], one["defaultEndpoint"]) for one in ingress] == [
+        (19100, "127.0.0.1:19100"),
+        (19101, "127.0.0.1:15020"),
+        (8080, "0.0.0.0:8080"),
+    ]
+    assert ingress[2]["port"] == {"number": 8080, "name": "http", "protocol": "HTTP"}
+
+
+def test_without_monitoring_and_without_sidecar_there_is_nothing() -> None:
+    assert objects.render(MESH, WORKLOADS, ()) == []
+    assert objects.render(MESH, [replace(SHOP_API, mode="bridge")], [MONITORING]) == []
+
+
+def test_what_is_made_is_what_is_taken_away() -> None:
+    items = objects.render(MESH, [LEGACY_BATCH], [MONITORING])
+    assert [ref_of(item) for item in items] == list(objects.metrics_refs(LEGACY_BATCH))
+    assert all(belongs_to(item, LEGACY_BATCH) for item in items)
