@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -155,3 +157,27 @@ def deploy(
         stdout=subprocess.DEVNULL,
     )
     return Deployment(stack, azure, binary, environment, backend)
+
+
+def inventory(deployment: Deployment, folder: Path, file: str, settings: object) -> dict[str, Any]:
+    """What `ansible-inventory --list` says by an inventory file of our plugins."""
+    source = folder / file
+    source.write_text(json.dumps(settings))
+    found = subprocess.run(
+        [str(Path(sys.executable).parent / "ansible-inventory"), "-i", str(source), "--list"],
+        cwd=folder,
+        env={
+            **os.environ,
+            **deployment.environment,
+            "ANSIBLE_COLLECTIONS_PATH": str(CHECKOUT / ".cache"),
+            "ANSIBLE_INVENTORY_UNPARSED_FAILED": "true",
+            "ANSIBLE_INVENTORY_ENABLED": "brownfield.mesh.azure,brownfield.mesh.terraform",
+        },
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    assert found.returncode == 0, found.stderr
+    listed: dict[str, Any] = json.loads(found.stdout)
+    return listed

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from tests.integration.azure.conftest import (
     Deployment,
     changes,
     deploy,
+    inventory,
     state_in_blob,
 )
 
@@ -166,6 +168,41 @@ def test_second_run_changes_nothing(stack: Deployment) -> None:
     assert (result["changed"], result["plan"]["changes"]) == (False, [])
     writes = [stack.azure.count(m, "^/subscriptions/") for m in ("PUT", "PATCH", "DELETE")]
     assert writes == [0, 0, 0]
+
+
+def test_inventories_from_terraform_and_from_azure_say_the_same(
+    stack: Deployment, tmp_path: Path
+) -> None:
+    azure = stack.azure
+    by_terraform = inventory(
+        stack,
+        tmp_path,
+        "a.mesh_terraform.yml",
+        {
+            "plugin": "brownfield.mesh.terraform",
+            "stacks": [{"path": str(stack.path), "backend": dict(stack.backend)}],
+        },
+    )
+    by_azure = inventory(
+        stack,
+        tmp_path,
+        "a.mesh_azure.yml",
+        {
+            "plugin": "brownfield.mesh.azure",
+            "subscriptions": [azure.subscription],
+            "authority": azure.url,
+            "resource_manager": azure.url,
+        },
+    )
+    hosts = by_azure["_meta"]["hostvars"]
+    assert set(hosts) == set(MACHINES)
+    powers = [host.pop("mesh_power_state") for host in hosts.values()]
+    assert powers == [{"__ansible_unsafe": "running"}] * 3
+    assert hosts == by_terraform["_meta"]["hostvars"]
+    groups = ("shop_api", "payments_db", "environment_test", "zone_westeurope_2", "mesh_machines")
+    for group in groups:
+        assert sorted(by_azure[group]["hosts"]) == sorted(by_terraform[group]["hosts"])
+    assert sorted(by_azure["shop_api"]["hosts"]) == ["shop-api-1", "shop-api-2"]
 
 
 def test_change_is_just_that(stack: Deployment) -> None:
