@@ -22,6 +22,7 @@ from lab.run import run, wait_for
 
 APPS = Path(__file__).parent / "apps"
 NETNS = Path("/run/netns")
+NETWORK = Path("/sys/class/net")
 
 
 def running(lab: Lab, machine: Machine) -> bool:
@@ -141,6 +142,8 @@ def enable(root: Path, unit: str) -> None:
 def connect(lab: Lab, machine: Machine) -> None:
     """Give the machine a network namespace and a cable to the lab's bridge."""
     netns, link = lab.netns(machine), lab.link(machine)
+    if (NETWORK / link).exists():  # the kernel takes a former one away in its own time
+        run(["ip", "link", "delete", link])
     commands = [
         f"netns add {netns}",
         f"link add {link} type veth peer name eth0 address {lab.mac(machine)} netns {netns}",
