@@ -14,6 +14,9 @@ description:
     C(mesh-ssh-port) say the rest; the Terraform module C(machine) writes them.
   - Hosts, groups and variables are those of P(brownfield.mesh.terraform#inventory), and
     C(mesh_power_state) beside them. The address is the private one of the primary interface.
+  - A scale set's instance is called as Azure calls it, with a dash for the underscore, C(web-0).
+  - Only lists are asked for, four for each subscription and two for each scale set, beside their
+    pages. Where Azure throttles, it waits as long as Azure says, up to five times.
   - All machines or none. A subscription that cannot be read in full, a machine whose tags are not
     complete, or no machine at all, is an error that stops the run.
   - The file's name ends in C(mesh_azure.yml) or C(mesh_azure.yaml).
@@ -32,7 +35,9 @@ options:
     required: true
     choices: [brownfield.mesh.azure]
   subscriptions:
-    description: The subscriptions' identifiers. They are asked side by side.
+    description:
+      - The subscriptions' identifiers. They are asked side by side.
+      - Of the environment it is one, or several with commas between.
     type: list
     elements: str
     default: []
@@ -44,7 +49,7 @@ options:
     elements: str
     default: []
   tags:
-    description: Only machines with these tags.
+    description: Only machines with all these tags, by name and value.
     type: dict
     default: {}
   scale_sets:
@@ -62,14 +67,19 @@ options:
     description: The client of a user-assigned managed identity, or of a workload identity.
     type: str
     default: ""
+  cloud:
+    description: Which of Microsoft's clouds; it says where Entra ID and the resource manager are.
+    type: str
+    choices: [public, us_government, china]
+    default: public
   authority:
-    description: Where Entra ID answers. For a sovereign cloud, set it and O(resource_manager).
+    description: Where Entra ID answers, if elsewhere than the O(cloud) says. Azure Stack needs it.
     type: str
-    default: https://login.microsoftonline.com
+    default: ""
   resource_manager:
-    description: Where Azure's resource manager answers.
+    description: Where the resource manager answers, if elsewhere than the O(cloud) says.
     type: str
-    default: https://management.azure.com
+    default: ""
   allow_empty:
     description: Whether it is right that a subscription has no machines.
     type: bool
@@ -82,12 +92,23 @@ plugin: brownfield.mesh.azure
 subscriptions: [00000000-0000-0000-0000-000000000001]
 tags: {mesh-environment: prod}
 keyed_groups:
-  - {key: mesh_power_state, prefix: power}
+  - {key: mesh_power_state, prefix: power} # ansible-playbook --limit power_running
+
+# Several subscriptions by the identity of the controller's own machine, remembered for ten minutes
+---
+plugin: brownfield.mesh.azure
+subscriptions: [00000000-0000-0000-0000-000000000001, 00000000-0000-0000-0000-000000000002]
+credential: managed_identity
+resource_groups: [shop-prod]
+cache: true
+cache_plugin: ansible.builtin.jsonfile
+cache_connection: ~/.cache/mesh-inventory
+cache_timeout: 600
 """
 
 from typing import Any
 
-from ansible_collections.brownfield.mesh.plugins.plugin_utils import azure_machines
+from ansible_collections.brownfield.mesh.plugins.plugin_utils import azure_client, azure_machines
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.inventory import MachinesInventory
 
 
@@ -96,19 +117,11 @@ class InventoryModule(MachinesInventory):
 
     NAME = "brownfield.mesh.azure"
     SUFFIXES = ("mesh_azure.yml", "mesh_azure.yaml")
+    WORDS = azure_machines.WORDS
 
     def fetch(self) -> list[dict[str, Any]]:
         """One source for each subscription. Raises MachinesError with all that is wrong."""
-        names = (
-            "subscriptions",
-            "resource_groups",
-            "tags",
-            "scale_sets",
-            "credential",
-            "client_id",
-            "authority",
-            "resource_manager",
-        )
-        return azure_machines.fetch(
-            azure_machines.Query(**{name: self.get_option(name) for name in names})
+        names = azure_client.Query.__dataclass_fields__
+        return azure_client.fetch(
+            azure_client.Query(**{name: self.get_option(name) for name in names})
         )

@@ -13,8 +13,8 @@ description:
     its user, the workload that it runs and the environment. Any stack that has this output will do.
   - Every machine belongs to C(mesh_machines), to the group of its workload (C(shop_api) for
     C(shop-api)), to C(environment_prod) and, where it has a zone, to C(zone_westeurope_1).
-  - Of other outputs nothing is taken. All machines or none. A source that cannot be read, or that
-    has no machines, is an error that stops the run.
+  - Of other outputs nothing is taken, and nothing of a sensitive one. All machines or none.
+    A source that cannot be read, or that has no machines, is an error that stops the run.
   - The file's name ends in C(mesh_terraform.yml) or C(mesh_terraform.yaml).
 author:
   - brownfield.mesh authors (!UNKNOWN)
@@ -34,7 +34,7 @@ options:
     suboptions:
       path:
         description: The stack's folder on the controller; a relative one, from where Ansible runs.
-        type: path
+        type: str
         required: true
       backend:
         description:
@@ -55,10 +55,11 @@ options:
         default: 120
   output_files:
     description:
-      - Files with what C(terraform output -json) printed, for jobs that have neither Terraform nor
-        the state.
+      - Files for jobs that have neither Terraform nor the backend's credentials; a relative one,
+        from where Ansible runs. Each is what C(terraform output -json), C(terraform show -json) or
+        C(terraform state pull) printed.
     type: list
-    elements: path
+    elements: str
     default: []
   allow_empty:
     description: Whether it is right that a stack has no machines, or was never applied.
@@ -83,6 +84,7 @@ keyed_groups:
 
 import json
 import os
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -108,20 +110,28 @@ class InventoryModule(MachinesInventory):
             raise MachinesError(["write stacks or output_files: nothing says where machines are"])
         found: list[dict[str, Any]] = []
         problems: list[str] = []
-        for name, read in (
-            *((str(given["path"]), partial(_of_stack, given)) for given in stacks),
-            *((str(file), partial(_of_file, Path(file))) for file in files),
-        ):
+        sources = [_named(number, given) for number, given in enumerate(stacks, 1)]
+        sources += [(str(file), partial(_of_file, Path(file))) for file in files]
+        for name, read in sources:
             try:
                 values = read()
                 if OUTPUT not in values and not (self.get_option("allow_empty") and not values):
                     raise MachinesError([_no_output(values)])
                 found.append({"source": name, "machines": values.get(OUTPUT, {})})
-            except (MachinesError, TerraformError) as error:
+            except MachinesError as error:
+                problems += ["%s: %s" % (name, problem) for problem in error.problems]
+            except TerraformError as error:
                 problems.append("%s: %s" % (name, error))
         if problems:
             raise MachinesError(problems)
         return found
+
+
+def _named(number: int, given: Any) -> tuple[str, Callable[[], dict[str, Any]]]:
+    """What messages call a stack, and how its outputs are read."""
+    if not isinstance(given, Mapping):
+        given = {"path": given}
+    return str(given.get("path") or "stacks, number %d" % number), partial(_of_stack, given)
 
 
 def _no_output(values: dict[str, Any]) -> str:
@@ -133,19 +143,56 @@ def _no_output(values: dict[str, Any]) -> str:
     )
 
 
-def _of_stack(given: dict[str, Any]) -> dict[str, Any]:
-    given = {name: value for name, value in given.items() if value is not None}
+def _of_stack(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The outputs of a stack, as it is now. Raises MachinesError and TerraformError."""
+    problems = [
+        "%s is no option of a stack; there are %s" % (name, ", ".join(_STACK))
+        for name in given
+        if name not in _STACK
+    ]
+    problems += [
+        "%s: write %s" % (name, wanted)
+        for name, (kind, wanted) in _STACK.items()
+        if given.get(name) is not None
+        and (not isinstance(given[name], kind) or isinstance(given[name], bool))
+    ]
+    if not given.get("path"):
+        problems.append("path is missing; write the stack's folder")
+    if problems:
+        raise MachinesError(problems)
     asked = stack.Stack(
-        **{**given, "path": Path(given["path"]).expanduser().absolute(), "state": "applied"}
+        path=Path(given["path"]).expanduser().absolute(),
+        state="applied",
+        backend=given.get("backend") or {},
+        workspace=given.get("workspace") or "default",
+        binary=given.get("binary") or "terraform",
+        timeout=given.get("timeout") or 120,
     )
     return dict(stack.outputs(asked, os.environ).values)
 
 
+# Ansible does not look into lists of dictionaries: option, its type, what to write.
+_STACK: dict[str, tuple[type, str]] = {
+    "path": (str, "the stack's folder"),
+    "backend": (dict, "a map of the backend's settings"),
+    "workspace": (str, "the workspace's name"),
+    "binary": (str, "terraform, tofu, or a path"),
+    "timeout": (int, "a number of seconds"),
+}
+
+
 def _of_file(path: Path) -> dict[str, Any]:
+    """The outputs in a file, without sensitive ones. Raises MachinesError."""
     try:
         content = json.loads(path.expanduser().read_text(encoding="utf-8"))
-        return {name: item["value"] for name, item in content.items() if not item["sensitive"]}
+        if "terraform_version" in content:
+            # show -json has them among the state's values, a state itself beside its version.
+            content = content.get("values", content).get("outputs", {})
+        # An output of a state has the key only where it is true; the other two always have it.
+        return {n: item["value"] for n, item in content.items() if not item.get("sensitive")}
     except OSError as error:
         raise MachinesError(["it cannot be read: %s" % error.strerror]) from None
     except (ValueError, AttributeError, KeyError, TypeError):
-        raise MachinesError(["it is not what `terraform output -json` prints"]) from None
+        raise MachinesError(
+            ["it is not what `terraform output -json`, `show -json` or `state pull` prints"]
+        ) from None

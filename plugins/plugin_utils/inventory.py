@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ansible import constants
@@ -17,11 +18,14 @@ class MachinesInventory(BaseInventoryPlugin, Constructable, Cacheable):  # type:
     """An inventory of machines. A plugin says what its files are called, and how to fetch."""
 
     SUFFIXES: tuple[str, ...] = ()
+    # What the source calls the fields of the contract, where it has other words for them.
+    WORDS: Mapping[str, str] = {}
 
     def fetch(self) -> list[dict[str, Any]]:
         """The sources, each as ``{"source": its name, "machines": by name, as in the contract}``.
 
-        Raises MachinesError. JSON data, as it may come from Ansible's cache instead.
+        JSON data, as it may come from Ansible's cache instead. Raises MachinesError with all that
+        is wrong with all sources.
         """
         raise NotImplementedError
 
@@ -30,38 +34,36 @@ class MachinesInventory(BaseInventoryPlugin, Constructable, Cacheable):  # type:
         return bool(super().verify_file(path)) and path.endswith(self.SUFFIXES)
 
     def parse(self, inventory: Any, loader: Any, path: str, cache: bool = True) -> None:
-        """Fill the inventory, with all machines or with none."""
+        """Fill the inventory, with all machines or with none. Raises AnsibleParserError."""
         super().parse(inventory, loader, path, cache)
-        self._read_config_data(path)
         try:
-            found = self._machines(path, cache)
-        except MachinesError as error:
+            self._read_config_data(path)
+            for machine in self._machines(path, cache):
+                self._add(machine)
+        except Exception as error:
             # Ansible would only warn, and go on with fewer machines than there are: an inventory
             # that is silently short leaves machines out of the mesh, or of a policy.
             constants.INVENTORY_ANY_UNPARSED_IS_FAILED = True
-            raise AnsibleParserError("%s: %s" % (path, error)) from None
-        for machine in found:
-            self._add(machine)
+            if isinstance(error, MachinesError):
+                raise AnsibleParserError("%s: %s" % (path, error)) from None
+            raise
 
     def _machines(self, path: str, cache: bool) -> list[machines.Machine]:
-        sources = None
-        key = self.get_cache_key(path)
-        if cache and self.get_option("cache"):
-            sources = self._cache.get(key)
+        uses_cache, key = self.get_option("cache"), self.get_cache_key(path)
+        sources = self._cache.get(key) if uses_cache and cache else None
         if sources is None:
             sources = self.fetch()
-            if self.get_option("cache"):
-                self._cache[key] = sources
-        parts = [
-            (item["source"], machines.parse(item["source"], item["machines"])) for item in sources
-        ]
-        empty = [source for source, part in parts if not part]
-        if empty and not self.get_option("allow_empty"):
+        found = machines.of_sources(sources, self.get_option("allow_empty"), self.WORDS)
+        taken = sorted({machine.name for machine in found} & set(self.inventory.groups))
+        if taken:
+            # Ansible would give the machine's variables to the group, and so to others.
             raise MachinesError(
-                "%s: there are no machines; if that is right, say allow_empty: true" % source
-                for source in empty
+                "machine %s is called as a group of the inventory; rename one of them" % name
+                for name in taken
             )
-        return machines.joined(parts)
+        if uses_cache:
+            self._cache[key] = sources
+        return found
 
     def _add(self, machine: machines.Machine) -> None:
         self.inventory.add_host(machine.name)

@@ -15,11 +15,11 @@ from typing import Any
 
 # Hosts and workloads are named as Kubernetes names things (DNS labels).
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z")
-_USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}\Z")
+_USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}\Z")
 DEFAULT_SSH_PORT = 22
 GROUP = "mesh_machines"
-# Groups that Ansible, or we, have already.
-_TAKEN = frozenset({"all", "ungrouped", GROUP})
+# Names that Ansible, or we, have already.
+_TAKEN = frozenset({"all", "ungrouped", "localhost", GROUP})
 
 
 class MachinesError(Exception):
@@ -82,10 +82,38 @@ def group_name(*parts: str) -> str:
     return re.sub(r"[^a-z0-9_]", "_", "_".join(parts).lower())
 
 
-def parse(source: str, value: Any) -> list[Machine]:
+def of_sources(
+    sources: Iterable[Mapping[str, Any]],
+    allow_empty: bool = False,
+    words: Mapping[str, str] | None = None,
+) -> list[Machine]:
+    """The machines of all ``sources``, each ``{"source": its name, "machines": by name}``.
+
+    ``words`` are what the source calls fields of the contract. Raises MachinesError with all that
+    is wrong, and where one has no machines unless ``allow_empty``.
+    """
+    problems: list[str] = []
+    parts: list[tuple[str, list[Machine]]] = []
+    for item in sources:
+        source, value = item["source"], item["machines"]
+        try:
+            parts.append((source, parse(source, value, words)))
+        except MachinesError as error:
+            problems += error.problems
+        if value == {} and not allow_empty:
+            problems.append(
+                "%s: there are no machines; if that is right, say allow_empty: true" % source
+            )
+    problems += _clashes(parts)
+    if problems:
+        raise MachinesError(problems)
+    return [machine for _source, found in parts for machine in found]
+
+
+def parse(source: str, value: Any, words: Mapping[str, str] | None = None) -> list[Machine]:
     """The machines of an output ``mesh_machines``, by name. Raises MachinesError.
 
-    ``source`` says in messages where it comes from.
+    ``source`` says in messages where it comes from, ``words`` what it calls fields.
     """
     if not isinstance(value, Mapping):
         raise MachinesError(
@@ -94,22 +122,23 @@ def parse(source: str, value: Any) -> list[Machine]:
     problems: list[str] = []
     machines = []
     for name in sorted(value, key=str):
-        found = _machine(str(name), value[name])
+        found = _machine(str(name), value[name], words or {})
         if isinstance(found, Machine):
             machines.append(found)
         else:
-            problems += ["%s: mesh_machines[%s]%s" % (source, name, problem) for problem in found]
+            problems += ["%s: machine %s: %s" % (source, name, problem) for problem in found]
     if problems:
         raise MachinesError(problems)
     return machines
 
 
-def joined(parts: Iterable[tuple[str, list[Machine]]]) -> list[Machine]:
-    """The machines of several sources. Raises MachinesError where two have one name or address."""
+def _clashes(parts: Iterable[tuple[str, list[Machine]]]) -> list[str]:
+    """Where two machines have one name or address, or a name means two things in an inventory."""
     problems: list[str] = []
     names: dict[str, str] = {}
     addresses: dict[str, str] = {}
-    machines: list[Machine] = []
+    workloads: dict[str, str] = {}
+    others: set[str] = set()
     for source, found in parts:
         for machine in found:
             if machine.name in names:
@@ -124,29 +153,45 @@ def joined(parts: Iterable[tuple[str, list[Machine]]]) -> list[Machine]:
                 )
             names.setdefault(machine.name, source)
             addresses.setdefault(machine.address, machine.name)
-            machines.append(machine)
-    if problems:
-        raise MachinesError(problems)
-    return machines
+            workloads.setdefault(group_name(machine.workload), machine.workload)
+            general, _workload, *places = machine.groups()
+            others.update((general, *places))
+    problems += [
+        "workload %s: its group would be that of an environment or zone, %s; give it another name"
+        % (workloads[group], group)
+        for group in sorted(others & set(workloads))
+    ]
+    # Ansible would give the variables of such a machine to the whole group.
+    problems += [
+        "%s: machine %s is called as a group; give it another name, such as %s-1"
+        % (names[name], name, name)
+        for name in sorted(set(names) & (others | set(workloads)))
+    ]
+    return problems
 
 
-def _machine(name: str, value: Any) -> Machine | list[str]:
+def _machine(name: str, value: Any, words: Mapping[str, str]) -> Machine | list[str]:
     """The machine, or what is wrong with it."""
     if not isinstance(value, Mapping):
-        return [" is %s; write an object with address, user, workload, environment" % _kind(value)]
+        return ["it is %s; write an object: address, user, workload, environment" % _kind(value)]
     problems = []
-    if not _LABEL.match(name):
-        problems.append(": the name is to have up to 63 lower-case letters, digits, inner dashes")
+    if not _LABEL.match(name) or name in _TAKEN:
+        problems.append("its name is to be another one: " + _A_LABEL)
     given: dict[str, Any] = {}
     for key, (required, right, wanted) in _FIELDS.items():
+        word = words.get(key, key)
         if value.get(key) is None:
             if required:
-                problems.append(".%s is missing; write %s" % (key, wanted))
+                problems.append("%s is missing; write %s" % (word, wanted))
         elif right(value[key]):
             given[key] = value[key]
         else:
-            shown = repr(value[key])
-            problems.append(".%s is %s; write %s" % (key, shown[:60], wanted))
+            problems.append("%s is %s; write %s" % (word, repr(value[key])[:60], wanted))
+    # Azure writes both in several ways; what is the same is to look the same.
+    if "location" in given:
+        given["location"] = given["location"].lower().replace(" ", "")
+    if "resource_id" in given:
+        given["resource_id"] = given["resource_id"].lower()
     return problems or Machine(name=name, **given)
 
 
