@@ -15,7 +15,7 @@ from typing import Any
 
 from lab.config import CHECKOUT, MAX_EXTRA, WORKLOAD_MACHINES, Lab, LabError
 from lab.run import say
-from tests.benchmark import measure, stage
+from tests.benchmark import measure, stage, terraform
 from tests.benchmark.measure import BenchmarkError, playbook
 
 ONBOARD = "brownfield.mesh.onboard"
@@ -86,6 +86,8 @@ def benchmark(numbers: list[int]) -> dict[str, Any]:
     document: dict[str, Any] = {"machine": measure.describe(), "unit": "s"}
     say("  plan and render")
     document["plan_and_render"] = [planning(number) for number in (100, 1000)]
+    say("  Terraform")
+    document["terraform"] = terraform.benchmark()
     with tempfile.TemporaryDirectory(prefix="benchmark-") as name:
         folder = Path(name)
         stage.lab_command("down")
