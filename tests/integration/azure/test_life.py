@@ -180,7 +180,13 @@ def test_inventories_from_terraform_and_from_azure_say_the_same(
         "a.mesh_terraform.yml",
         {
             "plugin": "brownfield.mesh.terraform",
-            "stacks": [{"path": str(stack.path), "backend": dict(stack.backend)}],
+            "stacks": [
+                {
+                    "path": str(stack.path),
+                    "backend": dict(stack.backend),
+                    "binary": stack.binary,
+                }
+            ],
         },
     )
     by_azure = inventory(
