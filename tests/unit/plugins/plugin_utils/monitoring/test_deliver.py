@@ -1,6 +1,6 @@
 # Copyright (c) 2026 the brownfield.mesh authors
 # SPDX-License-Identifier: Apache-2.0
-"""The controller's side: one call when nothing is to do, what is needed is pushed, secrets apart."""
+"""The controller: one call when nothing is to do, what is needed is pushed, secrets apart."""
 
 from __future__ import annotations
 
