@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What lets monitoring, and nobody else, read the figures of a workload's machines.
 
-node_exporter and the agent's figures are reached on loopback only. A ServiceEntry tells the sidecar
-of monitoring, and no other, that two ports of each machine speak mutual TLS, and as whom; a Sidecar
-leads what arrives there to loopback; a policy admits monitoring's identity.
+node_exporter and the agent's figures are reached on loopback only. A ServiceEntry and a
+DestinationRule tell the sidecar of monitoring, and no other, that two ports of each machine speak
+mutual TLS, and as whom; a Sidecar leads what arrives there to loopback; a policy admits the identity
+of monitoring.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def render(
 
 def metrics_refs(workload: Workload) -> tuple[Ref, ...]:
     """The objects that a workload may have for monitoring, whether or not it has them now."""
-    kinds = ("AuthorizationPolicy", "ServiceEntry", "Sidecar")
+    kinds = ("AuthorizationPolicy", "DestinationRule", "ServiceEntry", "Sidecar")
     return tuple(Ref(kind, workload.namespace, "metrics-" + workload.name) for kind in kinds)
 
 
@@ -71,6 +72,8 @@ def _objects(mesh: Mesh, workload: Workload, monitoring: Sequence[Workload]) -> 
     principals = sorted(
         f"{mesh.trust_domain}/ns/{one.namespace}/sa/{one.service_account}" for one in monitoring
     )
+    host = f"{workload.name}.{workload.namespace}.metrics.internal"
+    namespaces = sorted({one.namespace for one in monitoring})
     specs: dict[str, Any] = {
         "AuthorizationPolicy": {
             "action": "ALLOW",
@@ -82,15 +85,25 @@ def _objects(mesh: Mesh, workload: Workload, monitoring: Sequence[Workload]) -> 
                 }
             ],
         },
+        # Said, and not left to Istio, which otherwise may ask in plain.
+        "DestinationRule": {
+            "host": host,
+            "exportTo": namespaces,
+            "trafficPolicy": {
+                "tls": {
+                    "mode": "ISTIO_MUTUAL",
+                    "subjectAltNames": [workload.spiffe_id(mesh.trust_domain)],
+                }
+            },
+        },
         "ServiceEntry": {
-            "hosts": [f"{workload.name}.{workload.namespace}.metrics.internal"],
-            "exportTo": sorted({one.namespace for one in monitoring}),
+            "hosts": [host],
+            "exportTo": namespaces,
             "location": "MESH_INTERNAL",
             # Nothing is balanced: each machine is asked itself.
             "resolution": "NONE",
             "ports": [port for port, _ in _PORTS],
             "workloadSelector": selected,
-            "subjectAltNames": [workload.spiffe_id(mesh.trust_domain)],
         },
         "Sidecar": {"workloadSelector": selected, "ingress": ingress},
     }

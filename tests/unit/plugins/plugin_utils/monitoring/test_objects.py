@@ -27,7 +27,9 @@ def spec_of(kind: str, workload: Workload, *monitoring: Workload) -> dict[str, A
     return dict(found)
 
 
-@pytest.mark.parametrize("kind", ["AuthorizationPolicy", "ServiceEntry", "Sidecar"])
+@pytest.mark.parametrize(
+    "kind", ["AuthorizationPolicy", "DestinationRule", "ServiceEntry", "Sidecar"]
+)
 def test_fits_istios_schema(kind: str) -> None:
     for definition in istio_definitions():
         for version in definition["spec"]["versions"]:
@@ -46,9 +48,13 @@ def test_only_monitoring_is_let_in() -> None:
 
 
 def test_only_monitoring_knows_the_way_and_expects_the_right_identity() -> None:
-    entry = spec_of("ServiceEntry", PAYMENTS_DB)
-    assert entry["exportTo"] == ["watch"]
-    assert entry["subjectAltNames"] == ["spiffe://corp.example/ns/payments/sa/payments-db"]
+    entry, rule = (spec_of(kind, PAYMENTS_DB) for kind in ("ServiceEntry", "DestinationRule"))
+    assert entry["exportTo"] == rule["exportTo"] == ["watch"]
+    assert entry["hosts"] == [rule["host"]]
+    assert rule["trafficPolicy"]["tls"] == {
+        "mode": "ISTIO_MUTUAL",
+        "subjectAltNames": ["spiffe://corp.example/ns/payments/sa/payments-db"],
+    }
 
 
 def test_figures_lead_to_loopback_and_the_workloads_ports_stay_as_they_are() -> None:
