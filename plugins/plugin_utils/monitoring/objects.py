@@ -4,8 +4,8 @@
 
 node_exporter and the agent's figures are reached on loopback only. A ServiceEntry and a
 DestinationRule tell the sidecar of monitoring, and no other, that two ports of each machine speak
-mutual TLS, and as whom; a Sidecar leads what arrives there to loopback; a policy admits the identity
-of monitoring.
+mutual TLS, and as whom; a Sidecar leads what arrives there to loopback; a policy admits
+the identity of monitoring.
 """
 
 from __future__ import annotations
