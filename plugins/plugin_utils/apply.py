@@ -27,6 +27,7 @@ from ansible_collections.brownfield.mesh.plugins.plugin_utils.objects import (
     MANAGER,
     Object,
     belongs_to,
+    former_mode,
     own_refs,
 )
 
@@ -138,7 +139,17 @@ def _compare_former(client: Client, ref: Ref, workload: Workload) -> _Comparison
         return _Comparison(Change(ref, "unchanged"), _problems(ref, error))
     if live is None or not belongs_to(live, workload):
         return None
-    return _Comparison(Change(ref, "deleted", comparable(live)), uid=live["metadata"]["uid"])
+    former = former_mode(ref, workload)
+    # Istio keeps endpoints of a Service whose selector goes, and machines refuse to change modes.
+    problem = (
+        f"{workload.key} is in mode {former} in the cluster: let all of its machines leave as they"
+        " joined (playbook offboard), then change mesh_workload.mode"
+    )
+    return _Comparison(
+        Change(ref, "deleted", comparable(live)),
+        (problem,) if former else (),
+        live["metadata"]["uid"],
+    )
 
 
 def _write(client: Client, items: Iterable[Object]) -> None:

@@ -78,6 +78,15 @@ def own_refs(workload: Workload) -> tuple[Ref, ...]:
     )
 
 
+def former_mode(ref: Ref, workload: Workload) -> str:
+    """The mode that ``ref``, an object of ``workload`` no longer wanted, shows it to have been in;
+    empty when it shows none, or the present one."""
+    if decide(workload.mode)[0] == "bridge":
+        return "sidecar" if ref.kind == "WorkloadGroup" else ""
+    entry = Ref("ServiceEntry", workload.namespace, workload.name)
+    return "bridge" if ref == entry else ""
+
+
 def namespace_refs(namespace: str) -> tuple[Ref, ...]:
     """The objects that guard a namespace as a whole, without the Namespace itself."""
     return (

@@ -178,3 +178,15 @@ def test_missing_definitions_are_named(bare_api: ApiServer) -> None:
         _apply(bare_api.client(), _fleet("tenant"))
     assert "Install Istio's CRDs" in str(raised.value)
     assert bare_api.client().find("/api/v1/namespaces/tenant") is None
+
+
+@pytest.mark.parametrize(("before", "after"), [("sidecar", "bridge"), ("bridge", "sidecar")])
+def test_a_workload_leaves_before_it_changes_its_mode(
+    api: ApiServer, namespace: str, before: str, after: str
+) -> None:
+    client = api.client()
+    first, then = ([replace(PAYMENTS_DB, namespace=namespace, mode=m)] for m in (before, after))
+    _apply(client, first)
+    with pytest.raises(ClusterError, match=f"payments-db is in mode {before} in the cluster"):
+        _apply(client, then)
+    assert _actions(_apply(client, first)) == {"unchanged"}
