@@ -1,5 +1,6 @@
 # Copyright (c) 2026 the brownfield.mesh authors
 # SPDX-License-Identifier: Apache-2.0
+# GNU General Public License v3.0+ compatible (https://www.gnu.org/licenses/gpl-3.0.txt)
 """Inventory of the machines that Terraform stacks made."""
 
 from __future__ import annotations

@@ -64,9 +64,9 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.watch.state import
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
-        argument_spec={"content": {"type": "str", "required": True}}, supports_check_mode=True
-    )
+    module = AnsibleModule(argument_spec={"content": {"type": "str"}}, supports_check_mode=True)
+    if module.params["content"] is None:
+        module.fail_json(msg="the action plugin of this name renders `content`; call it so")
     host = desired.Host()
     try:
         host.require_root()

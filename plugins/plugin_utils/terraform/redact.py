@@ -128,11 +128,11 @@ def declared_sensitive(configuration: str) -> set[str]:
     Needed only for what fails before there is a plan, which tells it exactly: a block is taken to
     reach up to the next one, and a mark anywhere in it counts.
     """
-    heads = [*_BLOCK.finditer(configuration), None]
+    heads = list(_BLOCK.finditer(configuration))
+    ends = [head.start() for head in heads[1:]] + [len(configuration)]
     found = set()
-    for head, following in zip(heads, heads[1:]):
-        assert head is not None
-        block = configuration[head.end() : following.start() if following else None]
+    for head, end in zip(heads, ends):
+        block = configuration[head.end() : end]
         if head["variable"] and _SENSITIVE.search(block):
             found.add(head["variable"])
     return found

@@ -116,10 +116,11 @@ class Run:
         version = terraform.version()
         terraform.init(_private(work / "backend.tfbackend.json", stack.backend))
         file = work / "plan"
-        saves = stack.state == "planned" and stack.saved_plan is not None and not self.check
-        made = self._origin(terraform, version) if stack.saved_plan else None
-        if made and stack.state == "applied":
-            self._take(file, made)
+        saved = stack.saved_plan
+        saves = stack.state == "planned" and not self.check
+        made = self._origin(terraform, version) if saved else None
+        if saved and made and stack.state == "applied":
+            self._take(saved, file, made)
         else:
             terraform.plan(
                 file, self._variable_files(work), stack.state == "destroyed", stack.lock_timeout
@@ -127,9 +128,8 @@ class Run:
         planned = plan.parse(terraform.show(file))
         masker.add(planned.secrets)
         self._report(planned, terraform)
-        if made and saves:
-            assert stack.saved_plan is not None
-            saved_plan.write(stack.saved_plan, file, made, self.vault)
+        if saved and made and saves:
+            saved_plan.write(saved, file, made, self.vault)
         if planned.changed and not self.check and stack.state != "planned":
             terraform.apply(file, stack.lock_timeout)
         outputs = terraform.outputs()
@@ -153,9 +153,8 @@ class Run:
         state = terraform.state_id()
         return saved_plan.origin(configuration, self.stack.workspace, version, state)
 
-    def _take(self, file: Path, now: saved_plan.Origin) -> None:
-        assert self.stack.saved_plan is not None
-        content, made = saved_plan.read(self.stack.saved_plan, self.vault)
+    def _take(self, saved: Path, file: Path, now: saved_plan.Origin) -> None:
+        content, made = saved_plan.read(saved, self.vault)
         if reason := saved_plan.stale(made, now):
             raise TerraformError(reason)
         file.touch(0o600)
