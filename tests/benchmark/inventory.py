@@ -29,11 +29,14 @@ def _listed(folder: Path, name: str, settings: dict[str, Any], more: dict[str, s
     """Seconds of processor, and of the clock, that `ansible-inventory` took; and its hosts."""
     file = folder / name
     file.write_text(json.dumps(settings))
+    inherited = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    # Compiled once, as an installed package is: the first run, which does not count, fills it.
+    inherited["PYTHONPYCACHEPREFIX"] = str(folder / "compiled")
     before = os.times()
     start = time.perf_counter()
     done = subprocess.run(
         [str(Path(sys.executable).parent / "ansible-inventory"), "-i", str(file), "--list"],
-        env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(CHECKOUT / ".cache"), **more},
+        env={**inherited, "ANSIBLE_COLLECTIONS_PATH": str(CHECKOUT / ".cache"), **more},
         check=True,
         capture_output=True,
         text=True,
@@ -69,13 +72,13 @@ def _by_azure(folder: Path, machines: int) -> dict[str, Any]:
             "authority": azure.url,
             "resource_manager": azure.url,
         }
-        for count in (1, machines):
+        for count in (1, 1, machines):
             azure.reset()
             add_fleet(azure.store, count)
             served = time.process_time()
             listed = _listed(folder, "mesh_azure.yml", settings, azure.environment())
             runs.append((listed, time.process_time() - served, azure.requests))
-    (one, _, _), (all_of_them, server, requests) = runs
+    _compiling, (one, _, _), (all_of_them, server, requests) = runs
     found = _result("azure", all_of_them, one)
     found["server_cpu"] = round(server, 3)
     found["clock_without_server"] = round(all_of_them[1] - server, 3)
@@ -86,7 +89,7 @@ def _by_azure(folder: Path, machines: int) -> dict[str, Any]:
 
 def _by_terraform(folder: Path, machines: int) -> dict[str, Any]:
     runs = []
-    for count in (1, machines):
+    for count in (1, 1, machines):
         value = {
             f"shop-api-{number}": {
                 "address": f"10.{64 + number // 250}.1.{number % 250 + 1}",
@@ -108,7 +111,7 @@ def _by_terraform(folder: Path, machines: int) -> dict[str, Any]:
             "output_files": [str(folder / "outputs.json")],
         }
         runs.append(_listed(folder, "mesh_terraform.yml", file, {}))
-    return _result("terraform", runs[1], runs[0])
+    return _result("terraform", runs[2], runs[1])
 
 
 def benchmark(machines: int = MACHINES) -> dict[str, Any]:
