@@ -8,6 +8,7 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+from ansible_collections.brownfield.mesh.plugins.module_utils.watch import options as known
 from ansible_collections.brownfield.mesh.plugins.module_utils.watch.state import Installation
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring import (
     deliver,
@@ -16,19 +17,6 @@ from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring import 
 )
 
 MODULE = "brownfield.mesh.monitoring"
-THRESHOLDS: dict[str, Any] = {
-    "unreachable_seconds": {"type": "int", "required": True},
-    "control_plane_seconds": {"type": "int", "required": True},
-    "stale_seconds": {"type": "int", "required": True},
-    "certificate_fraction": {"type": "float", "required": True},
-    "disk_fraction": {"type": "float", "required": True},
-    "clock_seconds": {"type": "float", "required": True},
-}
-ROUTES: dict[str, Any] = {
-    "receiver": {"type": "str", "required": True},
-    "owner": {"type": "str"},
-    "severity": {"type": "str", "choices": ["page", "ticket"]},
-}
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]
@@ -42,22 +30,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         """Ask, supply, apply; or take away."""
         super().run(tmp, task_vars)
         _, options = self.validate_argument_spec(
-            argument_spec={
-                "prometheus": deliver.ARTIFACTS,
-                "alertmanager": deliver.ARTIFACTS,
-                "thresholds": {"type": "dict", "options": THRESHOLDS},
-                "runbooks": {"type": "str", "default": "docs/runbooks"},
-                "receivers": {"type": "list", "elements": "dict", "default": [], "no_log": True},
-                "routes": {"type": "list", "elements": "dict", "default": [], "options": ROUTES},
-                "watchdog": {"type": "str", "default": ""},
-                "group_wait_seconds": {"type": "int", "default": 30},
-                "group_interval_seconds": {"type": "int", "default": 300},
-                "repeat_seconds": {"type": "int", "default": 14400},
-                "scrape_seconds": {"type": "int", "default": 30},
-                "retention_days": {"type": "int", "default": 15},
-                "https_proxy": {"type": "str", "default": ""},
-                "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-            },
+            argument_spec=known.MONITORING,
             required_if=[("state", "present", ("thresholds",))],
         )
         options = deliver.plain(options)

@@ -12,6 +12,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
     Workload,
     from_data,
 )
+from ansible_collections.brownfield.mesh.plugins.module_utils.watch import options as known
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring import deliver, targets
 
 MODULE = "brownfield.mesh.monitoring_targets"
@@ -29,10 +30,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         super().run(tmp, task_vars)
         _, options = self.validate_argument_spec(
             argument_spec={
-                "machines": {"type": "dict", "required": True},
-                "here": {"type": "str", "required": True},
-                "owners": {"type": "dict", "default": {}},
-                "without": {"type": "list", "elements": "str", "default": []},
+                **known.TARGETS,
+                **{
+                    name: {**known.TARGETS[name], "required": True} for name in ("machines", "here")
+                },
             }
         )
         options = deliver.plain(options)

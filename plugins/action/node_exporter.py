@@ -13,6 +13,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
     Workload,
     from_data,
 )
+from ansible_collections.brownfield.mesh.plugins.module_utils.watch import options as known
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring import deliver, exporter
 
 MODULE = "brownfield.mesh.node_exporter"
@@ -29,14 +30,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         """Ask, supply, apply; or take away."""
         super().run(tmp, task_vars)
         _, options = self.validate_argument_spec(
-            argument_spec={
-                "machine": {"type": "dict"},
-                "workload": {"type": "dict"},
-                "artifacts": deliver.ARTIFACTS,
-                "collectors": {"type": "list", "elements": "str", "default": []},
-                "state_seconds": {"type": "int", "default": 30},
-                "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-            },
+            argument_spec=known.EXPORTER,
             required_if=[("state", "present", ("machine", "workload"))],
         )
         options = deliver.plain(options)

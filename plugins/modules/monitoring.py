@@ -198,7 +198,7 @@ needs:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.brownfield.mesh.plugins.module_utils.watch import entry
+from ansible_collections.brownfield.mesh.plugins.module_utils.watch import entry, options
 from ansible_collections.brownfield.mesh.plugins.module_utils.watch.state import (
     MONITORING_HOME,
     MONITORING_UNITS,
@@ -207,7 +207,9 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.watch.state import
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(argument_spec=entry.ARGUMENTS, supports_check_mode=True)
+    module = AnsibleModule(
+        argument_spec={**options.MONITORING, **entry.ARGUMENTS}, supports_check_mode=True
+    )
     states = [unit[: -len(".service")] for unit in MONITORING_UNITS]
     entry.run(module, MONITORING_HOME, MONITORING_UNITS, states)
 

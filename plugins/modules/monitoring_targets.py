@@ -59,12 +59,15 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.brownfield.mesh.plugins.module_utils import desired
+from ansible_collections.brownfield.mesh.plugins.module_utils.watch import options
 from ansible_collections.brownfield.mesh.plugins.module_utils.watch.state import TARGETS
 
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(argument_spec={"content": {"type": "str"}}, supports_check_mode=True)
+    module = AnsibleModule(
+        argument_spec={**options.TARGETS, "content": {"type": "str"}}, supports_check_mode=True
+    )
     if module.params["content"] is None:
         module.fail_json(msg="the action plugin of this name renders `content`; call it so")
     host = desired.Host()

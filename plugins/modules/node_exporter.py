@@ -109,7 +109,7 @@ needs:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.brownfield.mesh.plugins.module_utils.watch import entry, textfile
+from ansible_collections.brownfield.mesh.plugins.module_utils.watch import entry, options, textfile
 from ansible_collections.brownfield.mesh.plugins.module_utils.watch.state import (
     EXPORTER_HOME,
     EXPORTER_UNITS,
@@ -121,7 +121,9 @@ SCRIPT = textfile.__name__
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(argument_spec=entry.ARGUMENTS, supports_check_mode=True)
+    module = AnsibleModule(
+        argument_spec={**options.EXPORTER, **entry.ARGUMENTS}, supports_check_mode=True
+    )
     entry.run(module, EXPORTER_HOME, EXPORTER_UNITS, ())
 
 

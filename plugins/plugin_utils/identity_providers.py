@@ -8,35 +8,29 @@ the machine made (an authority). Every certificate is judged here, before it tra
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Identity
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.errors import IdentityError
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID as Usage
+
+with contextlib.suppress(ImportError):  # ansible-core brings it; its sanity test imports without
+    from cryptography import x509
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+    from cryptography.x509.oid import ExtendedKeyUsageOID as Usage
+
+if TYPE_CHECKING:
+    Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 
 # As istiod does: clocks differ (istio:security/pkg/pki/util/generate_cert.go).
 BACKDATED = datetime.timedelta(minutes=2)
 RSA_BITS = 2048
-_KEY_USAGE = x509.KeyUsage(
-    digital_signature=True,
-    content_commitment=False,
-    key_encipherment=True,
-    data_encipherment=False,
-    key_agreement=False,
-    key_cert_sign=False,
-    crl_sign=False,
-    encipher_only=False,
-    decipher_only=False,
-)
-Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 
 
 @dataclass(frozen=True)
@@ -99,7 +93,9 @@ class _Pair:
             raise IdentityError(
                 "%s holds no private key that can be read without a password" % self._key_path
             ) from None
-        if not isinstance(key, Key):
+        if not isinstance(
+            key, (ec.EllipticCurvePrivateKey, rsa.RSAPrivateKey, ed25519.Ed25519PrivateKey)
+        ):
             raise IdentityError("%s: use a key of kind EC, RSA or Ed25519" % self._key_path)
         if key.public_key() != self._chain[0].public_key():
             raise IdentityError("%s is not the key of %s" % (self._key_path, self._where))
@@ -157,7 +153,7 @@ class LocalAuthority(_Pair):
         extensions: list[tuple[x509.ExtensionType, bool]] = [
             (x509.SubjectAlternativeName([name]), True),
             (x509.BasicConstraints(ca=False, path_length=None), True),
-            (_KEY_USAGE, True),
+            (_key_usage(), True),
             (x509.ExtendedKeyUsage([Usage.SERVER_AUTH, Usage.CLIENT_AUTH]), False),
         ]
         builder = (
@@ -176,6 +172,20 @@ class LocalAuthority(_Pair):
         chain = [made, *(one for one in self._chain if one not in self._roots)]
         pem = b"".join(one.public_bytes(serialization.Encoding.PEM) for one in chain)
         return Issued(pem.decode())
+
+
+def _key_usage() -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=True,
+        content_commitment=False,
+        key_encipherment=True,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=False,
+        crl_sign=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
 
 
 def _read(path: Path) -> str:

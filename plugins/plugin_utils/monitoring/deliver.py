@@ -22,19 +22,6 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.watch.state import
     Installation,
 )
 
-# How artefacts are given: the same for every program.
-ARTIFACTS: dict[str, Any] = {
-    "type": "list",
-    "elements": "dict",
-    "default": [],
-    "options": {
-        "sha256": {"type": "str", "required": True},
-        "architecture": {"type": "str", "choices": ["any", "amd64", "arm64"], "default": "any"},
-        "url": {"type": "str", "default": ""},
-        "path": {"type": "str", "default": ""},
-    },
-}
-
 
 def artifacts(name: str, variable: str, given: Sequence[Mapping[str, str]]) -> tuple[Artifact, ...]:
     """The artefacts of one archive. Raises AnsibleActionFail naming the variable and the fix."""

@@ -1,0 +1,64 @@
+# Copyright (c) 2026 the brownfield.mesh authors
+# SPDX-License-Identifier: Apache-2.0
+"""The options that users write: taken by the action plugins, declared by the modules, too."""
+
+from __future__ import annotations
+
+from typing import Any
+
+# How artefacts are given: the same for every program.
+ARTIFACTS: dict[str, Any] = {
+    "type": "list",
+    "elements": "dict",
+    "default": [],
+    "options": {
+        "sha256": {"type": "str", "required": True},
+        "architecture": {"type": "str", "choices": ["any", "amd64", "arm64"], "default": "any"},
+        "url": {"type": "str", "default": ""},
+        "path": {"type": "str", "default": ""},
+    },
+}
+THRESHOLDS: dict[str, Any] = {
+    "unreachable_seconds": {"type": "int", "required": True},
+    "control_plane_seconds": {"type": "int", "required": True},
+    "stale_seconds": {"type": "int", "required": True},
+    "certificate_fraction": {"type": "float", "required": True},
+    "disk_fraction": {"type": "float", "required": True},
+    "clock_seconds": {"type": "float", "required": True},
+}
+ROUTES: dict[str, Any] = {
+    "receiver": {"type": "str", "required": True},
+    "owner": {"type": "str"},
+    "severity": {"type": "str", "choices": ["page", "ticket"]},
+}
+STATE: dict[str, Any] = {"type": "str", "choices": ["present", "absent"], "default": "present"}
+MONITORING: dict[str, Any] = {
+    "prometheus": ARTIFACTS,
+    "alertmanager": ARTIFACTS,
+    "thresholds": {"type": "dict", "options": THRESHOLDS},
+    "runbooks": {"type": "str", "default": "docs/runbooks"},
+    "receivers": {"type": "list", "elements": "dict", "default": [], "no_log": True},
+    "routes": {"type": "list", "elements": "dict", "default": [], "options": ROUTES},
+    "watchdog": {"type": "str", "default": ""},
+    "group_wait_seconds": {"type": "int", "default": 30},
+    "group_interval_seconds": {"type": "int", "default": 300},
+    "repeat_seconds": {"type": "int", "default": 14400},
+    "scrape_seconds": {"type": "int", "default": 30},
+    "retention_days": {"type": "int", "default": 15},
+    "https_proxy": {"type": "str", "default": ""},
+    "state": STATE,
+}
+EXPORTER: dict[str, Any] = {
+    "machine": {"type": "dict"},
+    "workload": {"type": "dict"},
+    "artifacts": ARTIFACTS,
+    "collectors": {"type": "list", "elements": "str", "default": []},
+    "state_seconds": {"type": "int", "default": 30},
+    "state": STATE,
+}
+TARGETS: dict[str, Any] = {
+    "machines": {"type": "dict"},
+    "here": {"type": "str"},
+    "owners": {"type": "dict", "default": {}},
+    "without": {"type": "list", "elements": "str", "default": []},
+}
