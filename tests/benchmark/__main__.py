@@ -15,6 +15,7 @@ from typing import Any
 
 from lab.config import CHECKOUT, MAX_EXTRA, WORKLOAD_MACHINES, Lab, LabError
 from lab.run import say
+from tests.benchmark import inventory as inventories
 from tests.benchmark import measure, stage, terraform
 from tests.benchmark.measure import BenchmarkError, playbook
 
@@ -88,6 +89,8 @@ def benchmark(numbers: list[int]) -> dict[str, Any]:
     document["plan_and_render"] = [planning(number) for number in (100, 1000)]
     say("  Terraform")
     document["terraform"] = terraform.benchmark()
+    say("  inventory")
+    document["inventory"] = inventories.benchmark()
     with tempfile.TemporaryDirectory(prefix="benchmark-") as name:
         folder = Path(name)
         stage.lab_command("down")
