@@ -76,8 +76,8 @@ def _run(data: Mapping[str, Any], check: bool) -> dict[str, Any]:
     facts = from_data(ClusterFacts, data["cluster"])
     machines = [from_data(Machine, item) for item in data["machines"]]
     monitoring = [from_data(Workload, item) for item in data["monitoring"]]
-    objects = render(mesh, workloads, facts, machines)
-    objects += metrics_objects(mesh, workloads, monitoring)
+    objects = render(mesh, workloads, facts, [m for m in machines if m.mode == "bridge"])
+    objects += metrics_objects(mesh, workloads, machines, monitoring)
     if data["output"] == "write":
         if data["state"] == "absent":
             raise ClusterError(

@@ -35,8 +35,9 @@ options:
     required: true
   machines:
     description:
-      - The machines in mode C(bridge), from C(mesh_plan.machines). Their addresses become the
-        endpoints of their workload's Service.
+      - All machines of O(workloads), from C(mesh_plan.machines). The addresses of those in mode
+        C(bridge) become the endpoints of their workload's Service; at the others' addresses
+        O(monitoring) asks for figures.
     type: list
     elements: dict
     default: []

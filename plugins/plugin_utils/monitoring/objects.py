@@ -14,7 +14,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ansible_collections.brownfield.mesh.plugins.module_utils.cluster import APP_LABEL
-from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Mesh, Workload
+from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
+    Machine,
+    Mesh,
+    Workload,
+)
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.errors import ClusterError
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.kinds import KINDS, Ref
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.objects import (
     MANAGED_BY_LABEL,
@@ -28,6 +33,8 @@ EXPORTER_PORT = 19100
 PROXY_FIGURES_PORT = 19101
 # Where the agent listens, on every address: capture keeps it from the network.
 AGENT_FIGURES_PORT = 15020
+# Of a ServiceEntry (maxItems in Istio's crd-all.gen.yaml).
+MAX_ADDRESSES = 256
 _PORTS = (
     ({"number": EXPORTER_PORT, "name": "tcp-machine", "protocol": "TCP"}, EXPORTER_PORT),
     ({"number": PROXY_FIGURES_PORT, "name": "tcp-proxy", "protocol": "TCP"}, AGENT_FIGURES_PORT),
@@ -35,18 +42,33 @@ _PORTS = (
 
 
 def render(
-    mesh: Mesh, workloads: Iterable[Workload], monitoring: Sequence[Workload]
+    mesh: Mesh,
+    workloads: Iterable[Workload],
+    machines: Sequence[Machine],
+    monitoring: Sequence[Workload],
 ) -> list[Object]:
-    """The objects for ``workloads``; none when no workload does the monitoring.
+    """The objects for ``workloads`` on ``machines``; none when no workload does the monitoring.
 
-    Workloads in mode ``bridge`` have no sidecar and are left out.
+    Workloads in mode ``bridge`` have no sidecar and are left out. Raises ClusterError when a
+    workload has more machines than a ServiceEntry takes.
     """
     return [
         item
         for workload in workloads
         if monitoring and workload.mode != "bridge"
-        for item in _objects(mesh, workload, monitoring)
+        for item in _objects(mesh, workload, machines, monitoring)
     ]
+
+
+def _addresses(workload: Workload, machines: Sequence[Machine]) -> list[str]:
+    found = sorted({one.mesh_address for one in machines if one.workload == workload.key})
+    if len(found) > MAX_ADDRESSES:
+        raise ClusterError(
+            f"{workload.key} has {len(found)} machines, and of one workload {MAX_ADDRESSES} can be"
+            " watched: divide it into workloads of fewer machines, or leave the group"
+            " mesh_monitoring empty and watch them by other means"
+        )
+    return found
 
 
 def metrics_refs(workload: Workload) -> tuple[Ref, ...]:
@@ -55,7 +77,9 @@ def metrics_refs(workload: Workload) -> tuple[Ref, ...]:
     return tuple(Ref(kind, workload.namespace, "metrics-" + workload.name) for kind in kinds)
 
 
-def _objects(mesh: Mesh, workload: Workload, monitoring: Sequence[Workload]) -> list[Object]:
+def _objects(
+    mesh: Mesh, workload: Workload, machines: Sequence[Machine], monitoring: Sequence[Workload]
+) -> list[Object]:
     selected = {"labels": {APP_LABEL: workload.name}}
     ingress: list[dict[str, Any]] = [
         {"port": port, "defaultEndpoint": f"127.0.0.1:{inner}"} for port, inner in _PORTS
@@ -98,9 +122,12 @@ def _objects(mesh: Mesh, workload: Workload, monitoring: Sequence[Workload]) -> 
         },
         "ServiceEntry": {
             "hosts": [host],
+            "addresses": _addresses(workload, machines),
             "exportTo": namespaces,
             "location": "MESH_INTERNAL",
-            # Nothing is balanced: each machine is asked itself.
+            # Nothing is balanced: each machine is asked itself, at its own address. Without
+            # addresses istiod makes a listener for each machine that is healthy at that moment,
+            # and none later, when the machine becomes so.
             "resolution": "NONE",
             "ports": [port for port, _ in _PORTS],
             "workloadSelector": selected,

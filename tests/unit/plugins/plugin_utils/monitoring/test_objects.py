@@ -9,7 +9,13 @@ from typing import Any
 
 import jsonschema
 import pytest
-from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Mesh, Port, Workload
+from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
+    Machine,
+    Mesh,
+    Port,
+    Workload,
+)
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.errors import ClusterError
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.kinds import KINDS, ref_of
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring import objects
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.objects import belongs_to
@@ -19,10 +25,15 @@ from tests.support.istio import istio_definitions
 
 MONITORING = Workload("monitoring", "watch", "prometheus")
 MESH = Mesh(trust_domain="corp.example")
+MACHINES = (
+    Machine("shop-api-2", SHOP_API.key, "10.0.0.2", external_address="203.0.113.2"),
+    Machine("shop-api-1", SHOP_API.key, "10.0.0.1"),
+    Machine("payments-db-1", PAYMENTS_DB.key, "10.0.0.3"),
+)
 
 
 def spec_of(kind: str, workload: Workload, *monitoring: Workload) -> dict[str, Any]:
-    items = objects.render(MESH, [workload], monitoring or (MONITORING,))
+    items = objects.render(MESH, [workload], MACHINES, monitoring or (MONITORING,))
     (found,) = [item["spec"] for item in items if item["kind"] == kind]
     return dict(found)
 
@@ -57,6 +68,20 @@ def test_only_monitoring_knows_the_way_and_expects_the_right_identity() -> None:
     }
 
 
+def test_each_machine_is_asked_at_its_own_address() -> None:
+    assert spec_of("ServiceEntry", SHOP_API)["addresses"] == ["10.0.0.1", "203.0.113.2"]
+    assert spec_of("ServiceEntry", PAYMENTS_DB)["addresses"] == ["10.0.0.3"]
+
+
+def test_more_machines_than_a_service_entry_takes_are_refused() -> None:
+    many = [Machine(f"m{n}", SHOP_API.key, f"10.1.{n // 250}.{n % 250}") for n in range(257)]
+    assert objects.render(MESH, [SHOP_API], many[1:], [MONITORING])
+    with pytest.raises(
+        ClusterError, match="shop/shop-api has 257 machines, and of one workload 256"
+    ):
+        objects.render(MESH, [SHOP_API], many, [MONITORING])
+
+
 def test_figures_lead_to_loopback_and_the_workloads_ports_stay_as_they_are() -> None:
     workload = replace(SHOP_API, ports=(Port("http", 8080), Port("udp-dns", 53)))
     ingress = spec_of("Sidecar", workload)["ingress"]
@@ -69,11 +94,11 @@ def test_figures_lead_to_loopback_and_the_workloads_ports_stay_as_they_are() -> 
 
 
 def test_without_monitoring_and_without_sidecar_there_is_nothing() -> None:
-    assert objects.render(MESH, WORKLOADS, ()) == []
-    assert objects.render(MESH, [replace(SHOP_API, mode="bridge")], [MONITORING]) == []
+    assert objects.render(MESH, WORKLOADS, MACHINES, ()) == []
+    assert objects.render(MESH, [replace(SHOP_API, mode="bridge")], MACHINES, [MONITORING]) == []
 
 
 def test_what_is_made_is_what_is_taken_away() -> None:
-    items = objects.render(MESH, [LEGACY_BATCH], [MONITORING])
+    items = objects.render(MESH, [LEGACY_BATCH], MACHINES, [MONITORING])
     assert [ref_of(item) for item in items] == list(objects.metrics_refs(LEGACY_BATCH))
     assert all(belongs_to(item, LEGACY_BATCH) for item in items)
