@@ -8,12 +8,14 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+from ansible_collections.brownfield.mesh.plugins.module_utils.reachability import Case
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
     Machine,
     Workload,
     from_data,
 )
 from ansible_collections.brownfield.mesh.plugins.module_utils.watch import options as known
+from ansible_collections.brownfield.mesh.plugins.module_utils.watch.prober import Probes
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring import deliver, exporter
 
 MODULE = "brownfield.mesh.node_exporter"
@@ -47,6 +49,11 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 artifacts,
                 options["collectors"],
                 options["state_seconds"],
+                Probes(
+                    options["probe_seconds"],
+                    options["probe_cases"],
+                    tuple(from_data(Case, case) for case in options["cases"]),
+                ),
             )
         except ValueError as error:
             raise AnsibleActionFail(str(error)) from None

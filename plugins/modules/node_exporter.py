@@ -13,6 +13,8 @@ version_added: 0.1.0
 description:
   - Installs node_exporter in a sandboxed unit that listens on loopback only, and a timer that
     writes what only the mesh knows of the machine into a file that node_exporter reads.
+  - A second timer tries, round after round, what the machine must reach and what it must not, and
+    writes what came of it.
   - Prometheus reaches it through the machine's sidecar, see M(brownfield.mesh.cluster_objects).
   - One remote call when there is nothing to do, two when the controller has to push the archive.
 author:
@@ -58,6 +60,19 @@ options:
     description: Seconds between two writings of the machine's own state.
     type: int
     default: 30
+  cases:
+    description: What the machine's prober tries, as M(brownfield.mesh.plan) returns it.
+    type: list
+    elements: dict
+    default: []
+  probe_seconds:
+    description: Seconds between two rounds of the prober. Up to a quarter more is added by chance.
+    type: int
+    default: 60
+  probe_cases:
+    description: How many cases a round tries at most. With more of them, rounds take turns.
+    type: int
+    default: 32
   state:
     description: Whether the machine is to be watched, or all of it is to go.
     type: str
@@ -97,6 +112,7 @@ EXAMPLES = r"""
         sha256: 8cb5b39627595ea2cf3cd27be593e0e9af87023d29e1c5b8487e2f9510097e09
         architecture: amd64
     collectors: [cpu, meminfo, filesystem]
+    cases: "{{ mesh_plan.cases[inventory_hostname] | default([]) }}"
   become: true
 """
 
@@ -109,14 +125,19 @@ needs:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.brownfield.mesh.plugins.module_utils.watch import entry, options, textfile
+from ansible_collections.brownfield.mesh.plugins.module_utils.watch import (
+    entry,
+    options,
+    prober,
+    textfile,
+)
 from ansible_collections.brownfield.mesh.plugins.module_utils.watch.state import (
     EXPORTER_HOME,
     EXPORTER_UNITS,
 )
 
-# The timer's script is this code: loading it here is what carries it to the machine.
-SCRIPT = textfile.__name__
+# The timers' scripts are this code: loading it here is what carries it to the machine.
+SCRIPTS = (textfile.__name__, prober.__name__)
 
 
 def main() -> None:

@@ -15,7 +15,9 @@ EXPORTER_HOME = "mesh-watch"
 EXPORTER_UNIT = "mesh-node-exporter.service"
 STATE_UNIT = "mesh-state.service"
 STATE_TIMER = "mesh-state.timer"
-EXPORTER_UNITS = (STATE_TIMER, STATE_UNIT, EXPORTER_UNIT)
+PROBE_UNIT = "mesh-probe.service"
+PROBE_TIMER = "mesh-probe.timer"
+EXPORTER_UNITS = (PROBE_TIMER, PROBE_UNIT, STATE_TIMER, STATE_UNIT, EXPORTER_UNIT)
 
 MONITORING_HOME = "mesh-monitoring"
 PROMETHEUS_UNIT = "mesh-prometheus.service"
@@ -26,8 +28,9 @@ TARGETS = "/etc/mesh-monitoring/targets.json"
 # begins so.
 PLAINTEXT_PORT = "__plaintext_port"
 
-# What the state's script reads and writes, and where its code lies.
+# What the scripts read and write, and where their code lies.
 MACHINE_FILE = "/etc/mesh-watch/machine.json"
+PROBES_FILE = "/etc/mesh-watch/probes.json"
 TEXTFILES = "/var/lib/mesh-watch"
 LIBRARY = "/opt/mesh-watch/lib"
 

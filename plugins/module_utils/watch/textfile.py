@@ -53,7 +53,7 @@ HELP = {
 
 @dataclass(frozen=True)
 class Sample:
-    """One value of a metric in HELP, all of which are gauges."""
+    """One value of a metric, all of which are gauges."""
 
     name: str
     value: float
@@ -112,10 +112,11 @@ def _units(host: Host) -> list[Sample]:
     return samples
 
 
-def render(samples: Sequence[Sample]) -> str:
-    """The samples as text, grouped by metric as the format wants it."""
+def render(samples: Sequence[Sample], metrics: Mapping[str, str] = HELP) -> str:
+    """The samples as text, grouped by metric as the format wants it; ``metrics`` says what each
+    means."""
     lines: list[str] = []
-    for name, words in HELP.items():
+    for name, words in metrics.items():
         own = [sample for sample in samples if sample.name == name]
         if own:
             lines += ["# HELP %s %s" % (name, words), "# TYPE %s gauge" % name]

@@ -1,6 +1,7 @@
 # Copyright (c) 2026 the brownfield.mesh authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a machine is to run so that it can be watched: node_exporter, and the state only we know.
+"""What a machine is to run so that it can be watched: node_exporter, the state only we know, and
+the prober.
 
 node_exporter listens on loopback. Prometheus reaches it through the machine's sidecar, which
 demands mutual TLS and the monitoring's own identity (``objects.monitoring_objects``).
@@ -17,12 +18,17 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
     Artifact,
     Machine,
     Workload,
+    to_data,
 )
+from ansible_collections.brownfield.mesh.plugins.module_utils.watch.prober import Probes
 from ansible_collections.brownfield.mesh.plugins.module_utils.watch.state import (
     EXPORTER_HOME,
     EXPORTER_UNIT,
     LIBRARY,
     MACHINE_FILE,
+    PROBE_TIMER,
+    PROBE_UNIT,
+    PROBES_FILE,
     STATE_TIMER,
     STATE_UNIT,
     TEXTFILES,
@@ -46,7 +52,7 @@ NO_DISKS = (
     "autofs|binfmt_misc|bpf|cgroup2?|configfs|debugfs|devpts|devtmpfs|fusectl|hugetlbfs|mqueue|nsfs|"
     "proc|pstore|ramfs|rpc_pipefs|securityfs|selinuxfs|squashfs|sysfs|tmpfs|tracefs"
 )
-SCRIPT = "ansible_collections.brownfield.mesh.plugins.module_utils.watch.textfile"
+PYTHON = "/usr/bin/python3 -m ansible_collections.brownfield.mesh.plugins.module_utils.watch."
 
 
 def render(
@@ -55,14 +61,19 @@ def render(
     artifacts: Sequence[Artifact],
     collectors: Sequence[str],
     seconds: int,
+    probes: Probes,
 ) -> Installation:
     """The machine's desired state. ``seconds`` lie between two writings of its own state.
 
-    Raises ValueError for a collector that is no name.
+    Raises ValueError for a collector that is no name and for what is less than one.
     """
     wrong = [name for name in collectors if not COLLECTOR.fullmatch(name)]
-    if wrong:
-        raise ValueError("mesh_node_exporter_collectors: no collector's name: %s" % wrong)
+    problems = ["mesh_node_exporter_collectors: no collector's name: %s" % wrong] if wrong else []
+    for name, value in (("seconds", probes.seconds), ("cases", probes.per_round)):
+        if value < 1:
+            problems.append("mesh_node_exporter_probe_%s: give 1 or more, not %d" % (name, value))
+    if problems:
+        raise ValueError("; ".join(problems))
     archive = Archive("node_exporter", VARIABLE, PROGRAMS, tuple(artifacts))
     labels = {
         "machine": machine.name,
@@ -70,11 +81,15 @@ def render(
         "namespace": workload.namespace,
         "mode": machine.mode,
     }
+    tried = json.dumps(to_data(probes), sort_keys=True, indent=1) + "\n"
     return Installation(
         home=EXPORTER_HOME,
         archives=(archive,),
-        files=(File(MACHINE_FILE, json.dumps(labels, sort_keys=True) + "\n", 0o644),),
-        units=(_exporter(archive, collectors), *_state(seconds)),
+        files=(
+            File(MACHINE_FILE, json.dumps(labels, sort_keys=True) + "\n", 0o644),
+            File(PROBES_FILE, tried, 0o600),
+        ),
+        units=(_exporter(archive, collectors), *_state(seconds), *_prober(probes.seconds, tried)),
         https_proxy=machine.mesh.proxy.https_proxy,
         library=True,
     )
@@ -104,7 +119,7 @@ def _state(seconds: int) -> tuple[Unit, Unit]:
             "Service": [
                 ("Type", "oneshot"),
                 ("Environment", "PYTHONPATH=%s PYTHONDONTWRITEBYTECODE=1" % LIBRARY),
-                ("ExecStart", "/usr/bin/python3 -m " + SCRIPT),
+                ("ExecStart", PYTHON + "textfile"),
                 ("TimeoutStartSec", "60s"),
                 ("Nice", "10"),
                 # Rules are shown to whom may change them; the certificate is istio-proxy's.
@@ -135,4 +150,51 @@ def _state(seconds: int) -> tuple[Unit, Unit]:
         # Started once by the run itself, so that its state is there when the run ends.
         Unit(STATE_UNIT, service, "", sandbox.digest(service)),
         Unit(STATE_TIMER, timer, "timers.target", sandbox.digest(timer)),
+    )
+
+
+def _prober(seconds: int, tried: str) -> tuple[Unit, Unit]:
+    service = unit(
+        {
+            "Unit": [("Description", "A round of this machine's prober (brownfield.mesh)")],
+            "Service": [
+                # A run does not wait for a round, and other cases end the one under way.
+                ("Type", "exec"),
+                ("Environment", "PYTHONPATH=%s PYTHONDONTWRITEBYTECODE=1" % LIBRARY),
+                ("ExecStart", PYTHON + "prober"),
+                ("RuntimeMaxSec", "300s"),
+                ("Nice", "10"),
+                # Root without a capability owns the folder it writes, and may do nothing else.
+                ("CapabilityBoundingSet", ""),
+                ("ReadWritePaths", TEXTFILES),
+                ("ProtectKernelModules", "yes"),
+                ("ProtectKernelTunables", "yes"),
+                ("ProtectProc", "invisible"),
+                ("RestrictAddressFamilies", "AF_INET AF_INET6 AF_UNIX AF_NETLINK"),
+                ("SystemCallFilter", "@system-service"),
+                ("SystemCallFilter", "~@privileged @resources"),
+                # It gives its own files to itself.
+                ("SystemCallFilter", "@chown"),
+                ("SystemCallErrorNumber", "EPERM"),
+                *COMMON,
+            ],
+        }
+    )
+    timer = unit(
+        {
+            "Unit": [("Description", "Try again and again what may and may not be reached")],
+            "Timer": [
+                ("OnActiveSec", "%ds" % seconds),
+                ("OnUnitInactiveSec", "%ds" % seconds),
+                # Machines that were joined together do not try each other together.
+                ("RandomizedDelaySec", "%dms" % (seconds * 250)),
+                ("AccuracySec", "1s"),
+                ("Unit", PROBE_UNIT),
+            ],
+            "Install": [("WantedBy", "timers.target")],
+        }
+    )
+    return (
+        Unit(PROBE_UNIT, service, "", sandbox.digest(service, tried)),
+        Unit(PROBE_TIMER, timer, "timers.target", sandbox.digest(timer)),
     )

@@ -15,6 +15,8 @@ from typing import Any
 MACHINE_JOB = "mesh-machine"
 PROXY_JOB = "mesh-proxy"
 WATCHDOG = "MeshWatchdog"
+# One failure may be a restart under way, and two its bad luck.
+BROKEN_ROUNDS = 3
 # The labels of a machine that every alarm carries, whatever series it comes from.
 _BY = "machine, workload, namespace, owner"
 
@@ -168,6 +170,46 @@ def rules(given: Thresholds) -> tuple[Rule, ...]:
             "{{ $labels.machine }}: {{ $labels.unit }} has failed",
             "systemd has given the unit up.",
             "Silent: no failed unit is a healthy machine; MeshStateMissing tells of an unread one.",
+        ),
+        Rule(
+            "MeshPathOpen",
+            'mesh_probe_as_expected{expected="refused",seen="allowed"} == 0',
+            0,
+            "page",
+            "{{ $labels.machine }}: {{ $labels.case }} is open and must not be",
+            "The prober got through where the allow-list lets nobody through: a policy is missing"
+            " or does not apply, another one allows too much, or the target's capture is gone.",
+            "Silent: MeshProbeMissing or MeshExporterDown fires instead.",
+        ),
+        Rule(
+            "MeshPathBroken",
+            f'mesh_probe_failed_rounds{{expected="allowed"}} >= {BROKEN_ROUNDS}',
+            0,
+            "page",
+            "{{ $labels.machine }}: {{ $labels.case }} has failed {{ $value }} times in a row",
+            "A call of the allow-list does not get through. Either end may be the cause, or"
+            " a policy.",
+            "Silent: MeshProbeMissing or MeshExporterDown fires instead.",
+        ),
+        Rule(
+            "MeshProbeStale",
+            "time() - mesh_probe_timestamp_seconds"
+            f" > 3 * mesh_probe_interval_seconds + {given.stale_seconds}",
+            0,
+            "ticket",
+            "{{ $labels.machine }}: its last round of probes was"
+            " {{ $value | humanizeDuration }} ago",
+            "The machine's prober does not run any more. What it last saw is no longer true.",
+            "Silent: MeshProbeMissing or MeshExporterDown fires instead.",
+        ),
+        Rule(
+            "MeshProbeMissing",
+            f'up{{job="{MACHINE_JOB}"}} == 1 unless on (machine) mesh_probe_timestamp_seconds',
+            given.unreachable_seconds,
+            "ticket",
+            "{{ $labels.machine }}: node_exporter answers without a prober's figures",
+            "No round of the prober has ever ended, or its file cannot be read.",
+            "Fires: missing data is what it is about.",
         ),
         Rule(
             "MeshTargetsMissing",

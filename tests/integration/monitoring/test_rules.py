@@ -73,6 +73,12 @@ SIZE = own("node_filesystem_size_bytes", ',mountpoint="/"')
 FREE = own("node_filesystem_avail_bytes", ',mountpoint="/"')
 TIME = own("node_time_seconds")
 FAILED = own("mesh_unit_failed", ',unit="a\\\\x2db.service"')
+CASE = r',case="db \"1\" {x} -> b:1 by name",peer="b"'
+REFUSED = own("mesh_probe_as_expected", CASE + ',expected="refused",seen="refused"')
+OPENED = own("mesh_probe_as_expected", CASE + ',expected="refused",seen="allowed"')
+FAILED_ROUNDS = own("mesh_probe_failed_rounds", CASE + ',expected="allowed"')
+PROBED = own("mesh_probe_timestamp_seconds")
+INTERVAL = own("mesh_probe_interval_seconds")
 OPEN = 'mesh_plaintext_open{job="mesh-machine",machine="monitor",peer="db \\"1\\" {x}"}'
 
 PROOFS: dict[str, list[Proof]] = {
@@ -170,6 +176,29 @@ PROOFS: dict[str, list[Proof]] = {
             },
             gone={'alertmanager_notifications_failed_total{integration="webhook"}': "0+0x9 stale"},
             labels={"integration": "webhook"},
+        )
+    ],
+    "MeshPathOpen": [
+        Proof(
+            good={REFUSED: "1+0x60"},
+            bad={REFUSED: "1+0x9 stale _x28 1+0x30", OPENED: "_x9 0+0x29 stale"},
+            gone={OPENED: "_x60"},
+        )
+    ],
+    "MeshPathBroken": [simple(FAILED_ROUNDS, "2+0", "3+0")],
+    "MeshProbeStale": [
+        Proof(
+            good={PROBED: "0+60x60", INTERVAL: "60+0x60"},
+            bad={PROBED: "0+60x9 540+0x29 2400+60x30", INTERVAL: "60+0x70"},
+            gone={PROBED: "0+60x9 stale", INTERVAL: "60+0x60"},
+        )
+    ],
+    "MeshProbeMissing": [
+        Proof(
+            good={EXPORTER: "1+0x60", PROBED: "0+60x60"},
+            bad={EXPORTER: "1+0x70", PROBED: "0+60x9 stale _x28 2340+60x30"},
+            gone={EXPORTER: "1+0x60"},
+            fires_when_missing=True,
         )
     ],
     # It has no data: it is always there, which its own test shows.

@@ -4,15 +4,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 from pathlib import Path
 
 import pytest
-from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Artifact, Machine
+from ansible_collections.brownfield.mesh.plugins.module_utils.reachability import Case
+from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
+    Artifact,
+    Machine,
+    from_data,
+)
+from ansible_collections.brownfield.mesh.plugins.module_utils.watch.prober import Probes
 from ansible_collections.brownfield.mesh.plugins.module_utils.watch.state import (
     EXPORTER_UNIT,
     MACHINE_FILE,
+    PROBE_TIMER,
+    PROBE_UNIT,
+    PROBES_FILE,
     STATE_TIMER,
     STATE_UNIT,
 )
@@ -23,8 +33,10 @@ from tests.support.fleet import PAYMENTS_DB
 MACHINE = Machine('db "1"', PAYMENTS_DB.key, "192.0.2.13")
 ARTIFACT = Artifact("node_exporter", "a" * 64, url="https://mirror.example/x.deb")
 # systemd's score, ten times: it may not get worse.
-EXPOSURE = {EXPORTER_UNIT: 14, STATE_UNIT: 28}
-STATE = exporter.render(MACHINE, PAYMENTS_DB, [ARTIFACT], ["cpu", "filesystem"], 30)
+EXPOSURE = {EXPORTER_UNIT: 14, STATE_UNIT: 28, PROBE_UNIT: 28}
+CASE = Case("a -> b:1 by name", "a", "b", "b.x.svc", "", 1, "http", "name", "refused", "rbac")
+PROBES = Probes(60, 32, (CASE,))
+STATE = exporter.render(MACHINE, PAYMENTS_DB, [ARTIFACT], ["cpu", "filesystem"], 30, PROBES)
 UNITS = {unit.name: unit for unit in STATE.units}
 
 
@@ -48,8 +60,8 @@ def test_the_machine_file_is_json_whatever_the_name() -> None:
 def test_another_archive_or_collector_means_a_restart() -> None:
     other = Artifact("node_exporter", "b" * 64, url="https://mirror.example/x.deb")
     for changed in (
-        exporter.render(MACHINE, PAYMENTS_DB, [other], ["cpu", "filesystem"], 30),
-        exporter.render(MACHINE, PAYMENTS_DB, [ARTIFACT], ["cpu"], 30),
+        exporter.render(MACHINE, PAYMENTS_DB, [other], ["cpu", "filesystem"], 30, PROBES),
+        exporter.render(MACHINE, PAYMENTS_DB, [ARTIFACT], ["cpu"], 30, PROBES),
     ):
         assert changed.units[0].digest != STATE.units[0].digest
         assert changed.units[1].digest == STATE.units[1].digest
@@ -57,10 +69,12 @@ def test_another_archive_or_collector_means_a_restart() -> None:
 
 def test_a_collector_that_is_no_name_is_refused() -> None:
     with pytest.raises(ValueError, match="mesh_node_exporter_collectors"):
-        exporter.render(MACHINE, PAYMENTS_DB, [ARTIFACT], ["cpu --web.listen-address=:1"], 30)
+        exporter.render(
+            MACHINE, PAYMENTS_DB, [ARTIFACT], ["cpu --web.listen-address=:1"], 30, PROBES
+        )
 
 
-@pytest.mark.parametrize("name", [EXPORTER_UNIT, STATE_UNIT, STATE_TIMER])
+@pytest.mark.parametrize("name", [EXPORTER_UNIT, STATE_UNIT, STATE_TIMER, PROBE_UNIT, PROBE_TIMER])
 def test_systemd_knows_every_key(tmp_path: Path, name: str) -> None:
     for unit in STATE.units:
         # The programs are not on this host.
@@ -77,3 +91,26 @@ def test_the_sandbox_is_as_tight_as_it_was(tmp_path: Path, name: str, most: int)
     argv = ["systemd-analyze", "security", "--offline=true", "--threshold=%d" % most, "--no-pager"]
     done = subprocess.run([*argv, str(tmp_path / name)], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout[-300:]
+
+
+def _rendered(probes: Probes) -> exporter.Installation:
+    return exporter.render(MACHINE, PAYMENTS_DB, [ARTIFACT], ["cpu", "filesystem"], 30, probes)
+
+
+def test_the_prober_reads_the_cases_that_were_given() -> None:
+    (file,) = [file for file in STATE.files if file.path == PROBES_FILE]
+    assert from_data(Probes, json.loads(file.content)) == PROBES
+    assert file.mode == 0o600
+
+
+def test_other_cases_mean_a_new_round_and_nothing_else() -> None:
+    changed = _rendered(dataclasses.replace(PROBES, cases=()))
+    assert [unit.name for unit in changed.units if unit.digest != UNITS[unit.name].digest] == [
+        PROBE_UNIT
+    ]
+    assert "RandomizedDelaySec=15000ms" in UNITS[PROBE_TIMER].content
+
+
+def test_every_wrong_number_is_named_at_once() -> None:
+    with pytest.raises(ValueError, match=r"probe_seconds.*probe_cases"):
+        _rendered(Probes(0, 0, ()))
