@@ -25,8 +25,8 @@ author:
   - brownfield.mesh authors (!UNKNOWN)
 requirements:
   - azure-identity
-  - azure-mgmt-compute
-  - azure-mgmt-network
+  - azure-mgmt-compute >= 39
+  - azure-mgmt-network >= 33
 extends_documentation_fragment:
   - constructed
   - inventory_cache

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -30,12 +30,19 @@ from ansible_collections.brownfield.mesh.plugins.plugin_utils.machines import Ma
 try:
     from azure import identity
     from azure.core import AzureClouds
-    from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
+    from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, map_error
+    from azure.core.rest import HttpRequest
     from azure.mgmt.compute import ComputeManagementClient
+    from azure.mgmt.core.exceptions import ARMErrorFormat
     from azure.mgmt.core.tools import get_arm_endpoints
     from azure.mgmt.network import NetworkManagementClient
 
     MISSING = ""
+    # Older ones give models only; a thousand of them would take a second to be made and read.
+    if not hasattr(ComputeManagementClient, "send_request"):
+        MISSING = "azure-mgmt-compute >= 39"
+    elif not hasattr(NetworkManagementClient, "send_request"):
+        MISSING = "azure-mgmt-network >= 33"
 except ImportError as error:
     MISSING = str(error.name)
 
@@ -46,11 +53,18 @@ CLOUDS = {
     "china": ("AZURE_CHINA_CLOUD", "https://login.chinacloudapi.cn"),
 }
 CREDENTIALS = ("default", "environment", "managed_identity", "workload_identity", "cli")
+# Versions of Azure's interface that know what is asked for here, in every cloud.
+COMPUTE_VERSION = "2024-07-01"
+NETWORK_VERSION = "2024-05-01"
+SCALE_SET_INTERFACES_VERSION = "2018-10-01"
 THREADS = 8
 # Attempts after the first one; between them as long as Retry-After says, or 0 to 13 seconds.
 RETRIES = 5
 # One page may take this long, in seconds.
 READ_SECONDS = 60
+_MACHINES = "/providers/Microsoft.Compute/virtualMachines"
+_SETS = "/providers/Microsoft.Compute/virtualMachineScaleSets"
+_INTERFACES = "/providers/Microsoft.Network/networkInterfaces"
 _SUBSCRIPTION = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z", re.IGNORECASE)
 
 
@@ -149,44 +163,66 @@ class _Subscription:
         network = stack.enter_context(NetworkManagementClient(credential, name, **settings))
         self._compute, self._network = compute, network
         # First, since it tells which other lists to ask for.
-        self._sets = self._list(compute.virtual_machine_scale_sets.list_all, query.scale_sets)
+        self._sets = self._compute_list(_SETS) if query.scale_sets else None
         self._lists = (
-            self._list(compute.virtual_machines.list_all),
-            self._list(lambda: compute.virtual_machines.list_all(status_only="true")),
-            self._list(network.network_interfaces.list_all),
+            self._compute_list(_MACHINES),
+            self._compute_list(_MACHINES, statusOnly="true"),
+            self._list(network, _INTERFACES, NETWORK_VERSION),
         )
 
-    def _list(self, ask: Callable[[], Any], asked: bool = True) -> Future[list[Any]]:
-        return self._pool.submit(lambda: list(ask()) if asked else [])
+    def _compute_list(self, path: str, **query: str) -> Future[list[Any]]:
+        return self._list(self._compute, path, COMPUTE_VERSION, **query)
+
+    def _list(self, client: Any, path: str, version: str, **query: str) -> Future[list[Any]]:
+        path = "/subscriptions/%s%s" % (self.name, path)
+        return self._pool.submit(_pages, client, path, {"api-version": version, **query})
 
     def machines(self) -> list[tuple[str, dict[str, Any]]]:
         """Name and contract of each. Raises what the SDK raises."""
-        sets = [self._instances(item) for item in self._sets.result() if self._has_instances(item)]
+        sets = self._sets.result() if self._sets else []
+        asked = [self._instances(item) for item in sets if self._has_instances(item)]
         machines, statuses, interfaces = (one.result() for one in self._lists)
         lists = [Lists(machines, statuses, interfaces)]
-        for tags, instances, cards in sets:
+        for tags, instances, cards in asked:
             lists.append(Lists(instances.result(), instances.result(), cards.result(), tags))
         return [found for one in lists for found in described(one, self._wanted)]
 
     def _has_instances(self, item: Any) -> bool:
         """Whether its instances are no virtual machines of their own (mode Uniform)."""
         return (
-            item.orchestration_mode != "Flexible"
+            (item.get("properties") or {}).get("orchestrationMode") != "Flexible"
             and any(name.lower() == WORKLOAD for name in tags_of(item))
-            and self._wanted.takes_group(item.id)
+            and self._wanted.takes_group(item["id"])
         )
 
     def _instances(self, item: Any) -> tuple[dict[str, str], Future[list[Any]], Future[list[Any]]]:
-        where = (part(item.id, "resourceGroups"), item.name)
-        machines = self._compute.virtual_machine_scale_set_vms
-        interfaces = self._network.network_interfaces
+        group = "/resourceGroups/" + part(item["id"], "resourceGroups")
+        path = "%s%s/%s" % (group, _SETS, item["name"])
+        cards = path + "/networkInterfaces"
         return (
             tags_of(item),
-            self._list(lambda: machines.list(*where, expand="instanceView")),
-            self._list(
-                lambda: interfaces.list_virtual_machine_scale_set_network_interfaces(*where)
-            ),
+            self._compute_list(path + "/virtualMachines", **{"$expand": "instanceView"}),
+            self._list(self._network, cards, SCALE_SET_INTERFACES_VERSION),
         )
+
+
+def _pages(client: Any, path: str, query: Mapping[str, str]) -> list[Any]:
+    """All resources of a list, by the SDK's client but as Azure's JSON has them.
+
+    Raises what the SDK raises, and KeyError for a page that is none.
+    """
+    found: list[Any] = []
+    request = HttpRequest("GET", path, params=dict(query))
+    while True:
+        response = client.send_request(request)
+        if response.status_code != 200:
+            map_error(response.status_code, response, {401: ClientAuthenticationError})
+            raise HttpResponseError(response=response, error_format=ARMErrorFormat)
+        page = response.json()
+        found += page["value"]
+        if not page.get("nextLink"):
+            return found
+        request = HttpRequest("GET", page["nextLink"])
 
 
 def explain(failure: Exception) -> str:
@@ -210,10 +246,6 @@ def explain(failure: Exception) -> str:
             first,
         )
     return "Azure did not answer in full: %s; nothing of it is used" % first
-
-
-def _scope(query: Query) -> str:
-    return query.resource_manager.rstrip("/") + "/.default"
 
 
 def _logged_in(query: Query, stack: ExitStack) -> Any:

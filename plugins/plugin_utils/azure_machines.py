@@ -56,23 +56,26 @@ class Filter:
 
 @dataclass(frozen=True)
 class Lists:
-    """What Azure answered: the SDK's models. ``tags`` are those of the scale set around it."""
+    """What Azure answered, as its JSON is. ``tags`` are those of the scale set around it.
 
-    machines: Iterable[Any]
-    statuses: Iterable[Any]
-    interfaces: Iterable[Any]
+    A thousand of the SDK's models would take a second to be made and read.
+    """
+
+    machines: Iterable[Mapping[str, Any]]
+    statuses: Iterable[Mapping[str, Any]]
+    interfaces: Iterable[Mapping[str, Any]]
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
 def described(lists: Lists, wanted: Filter) -> list[tuple[str, dict[str, Any]]]:
     """The machines that are asked for: name and what the contract has of each."""
-    power = {item.id.lower(): _power_state(item) for item in lists.statuses}
-    addresses = {item.id.lower(): _address(item) for item in lists.interfaces}
+    power = {item["id"].lower(): _power_state(item) for item in lists.statuses}
+    addresses = {item["id"].lower(): _address(item) for item in lists.interfaces}
     found = []
     for item in lists.machines:
         own = {**lists.tags, **tags_of(item)}
         tags = {name.lower(): value for name, value in own.items()}
-        if not wanted.takes_tags(tags) or not wanted.takes_group(item.id):
+        if not wanted.takes_tags(tags) or not wanted.takes_group(item["id"]):
             continue
         port = tags.get(SSH_PORT, str(DEFAULT_SSH_PORT))
         described_as = {
@@ -81,16 +84,16 @@ def described(lists: Lists, wanted: Filter) -> list[tuple[str, dict[str, Any]]]:
             "ssh_port": int(port) if port.isdecimal() else port,
             "workload": tags.get(WORKLOAD),
             "environment": tags.get(ENVIRONMENT),
-            "location": item.location,
-            "zone": next(iter(item.zones or ()), None),
-            "resource_id": item.id,
-            "power_state": power.get(item.id.lower()) or "unknown",
+            "location": item.get("location"),
+            "zone": next(iter(item.get("zones") or ()), None),
+            "resource_id": item["id"],
+            "power_state": power.get(item["id"].lower()) or "unknown",
             "tags": {
                 name: value for name, value in own.items() if not name.lower().startswith(OURS)
             },
         }
         # A scale set's instance is called NAME_NUMBER, which is no host's name.
-        found.append((item.name.lower().replace("_", "-"), described_as))
+        found.append((item["name"].lower().replace("_", "-"), described_as))
     return found
 
 
@@ -119,29 +122,35 @@ def part(resource_id: str, name: str) -> str:
     return parts[at] if at < len(parts) else ""
 
 
-def tags_of(item: Any) -> dict[str, str]:
-    """The tags of one of the SDK's models."""
-    return {str(name): str(value) for name, value in (item.tags or {}).items()}
+def tags_of(item: Mapping[str, Any]) -> dict[str, str]:
+    """The tags of a resource."""
+    return {str(name): str(value) for name, value in (item.get("tags") or {}).items()}
 
 
-def _primary_interface(machine: Any) -> str:
+def _primary_interface(machine: Mapping[str, Any]) -> str:
     """The identifier, in lower case, of the interface that Azure calls primary; '' for none."""
-    profile = machine.network_profile
-    interfaces = list(profile.network_interfaces or ()) if profile else []
-    chosen = next((item for item in interfaces if item.primary), next(iter(interfaces), None))
-    return chosen.id.lower() if chosen is not None and chosen.id else ""
+    profile = _properties(machine).get("networkProfile") or {}
+    chosen = _primary(profile.get("networkInterfaces"))
+    return str(chosen.get("id") or "").lower()
 
 
-def _address(interface: Any) -> str | None:
-    configurations = list(interface.ip_configurations or ())
-    chosen = next(
-        (item for item in configurations if item.primary), next(iter(configurations), None)
-    )
-    return None if chosen is None else chosen.private_ip_address
+def _address(interface: Mapping[str, Any]) -> Any:
+    chosen = _primary(_properties(interface).get("ipConfigurations"))
+    return _properties(chosen).get("privateIPAddress")
 
 
-def _power_state(machine: Any) -> str:
+def _power_state(machine: Mapping[str, Any]) -> str:
     """Such as running, stopped or deallocated; '' when Azure does not say."""
-    view = machine.instance_view
-    codes = [status.code or "" for status in (view.statuses or ())] if view else []
+    view = _properties(machine).get("instanceView") or {}
+    codes = [status.get("code") or "" for status in view.get("statuses") or ()]
     return next((code[len(_POWER) :] for code in codes if code.startswith(_POWER)), "")
+
+
+def _properties(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    return item.get("properties") or {}
+
+
+def _primary(items: Sequence[Mapping[str, Any]] | None) -> Mapping[str, Any]:
+    """The one that Azure calls primary, else the first, else an empty one."""
+    found = items or ({},)
+    return next((item for item in found if _properties(item).get("primary")), found[0])

@@ -252,6 +252,18 @@ def test_no_credential_at_all(azure: StandIn, ansible: Ansible) -> None:
     assert "nobody could log in" in said and "AZURE_TENANT_ID" in said
 
 
+@pytest.mark.parametrize("credential", ["environment", "workload_identity"])
+def test_explicit_credentials(
+    at_home: StandIn, credential: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = set(add_fleet(at_home.store, 2))
+    if credential == "workload_identity":
+        monkeypatch.delenv("AZURE_CLIENT_SECRET")
+        (tmp_path / "token").write_text("of-no-worth")
+        monkeypatch.setenv("AZURE_FEDERATED_TOKEN_FILE", str(tmp_path / "token"))
+    assert names(query(at_home, credential=credential)) == expected
+
+
 def test_nothing_there_is_an_error_unless_said_otherwise(azure: StandIn, ansible: Ansible) -> None:
     said = ansible.fails(ansible.write("mesh_azure.yml", settings(azure)))
     assert "there are no machines; if that is right, say allow_empty: true" in said

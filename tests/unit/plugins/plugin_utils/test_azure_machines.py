@@ -1,6 +1,6 @@
 # Copyright (c) 2026 the brownfield.mesh authors
 # SPDX-License-Identifier: Apache-2.0
-"""From the SDK's own models to the contract."""
+"""From Azure's JSON to the contract."""
 
 from __future__ import annotations
 
@@ -18,8 +18,6 @@ from ansible_collections.brownfield.mesh.plugins.plugin_utils.azure_machines imp
 )
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.machines import MachinesError
 from azure.core.exceptions import ClientAuthenticationError, DecodeError, HttpResponseError
-from azure.mgmt.compute.models import VirtualMachine
-from azure.mgmt.network.models import NetworkInterface
 
 GROUP = "/subscriptions/s/resourceGroups/shop/providers"
 TAGS = {"mesh-workload": "cart", "mesh-environment": "prod", "mesh-user": "azureuser"}
@@ -34,32 +32,28 @@ def machine(name: str = "cart-1", tags: dict[str, str] | None = None, **more: An
             "properties": {"primary": True},
         },
     ]
-    return VirtualMachine(
-        {
-            "id": f"{GROUP}/Microsoft.Compute/virtualMachines/{name}",
-            "name": name,
-            "location": "westeurope",
-            "zones": ["2"],
-            "tags": TAGS if tags is None else tags,
-            "properties": {"networkProfile": {"networkInterfaces": cards}},
-            **more,
-        }
-    )
+    return {
+        "id": f"{GROUP}/Microsoft.Compute/virtualMachines/{name}",
+        "name": name,
+        "location": "westeurope",
+        "zones": ["2"],
+        "tags": TAGS if tags is None else tags,
+        "properties": {"networkProfile": {"networkInterfaces": cards}},
+        **more,
+    }
 
 
 def interface(name: str, *addresses: str) -> Any:
     """An interface whose last configuration is the primary one."""
-    return NetworkInterface(
-        {
-            "id": f"{GROUP}/Microsoft.Network/networkInterfaces/{name}",
-            "properties": {
-                "ipConfigurations": [
-                    {"properties": {"privateIPAddress": a, "primary": a == addresses[-1]}}
-                    for a in addresses
-                ]
-            },
-        }
-    )
+    return {
+        "id": f"{GROUP}/Microsoft.Network/networkInterfaces/{name}",
+        "properties": {
+            "ipConfigurations": [
+                {"properties": {"privateIPAddress": a, "primary": a == addresses[-1]}}
+                for a in addresses
+            ]
+        },
+    }
 
 
 CARDS = (interface("cart-1-a", "10.0.0.1"), interface("cart-1-b", "10.0.0.2", "10.0.0.3"))
@@ -80,19 +74,17 @@ def test_primary_configuration_of_the_primary_interface() -> None:
 
 
 def test_all_fields() -> None:
-    status = VirtualMachine(
-        {
-            "id": machine().id.upper(),
-            "properties": {
-                "instanceView": {
-                    "statuses": [
-                        {"code": "ProvisioningState/succeeded"},
-                        {"code": "PowerState/deallocated"},
-                    ]
-                }
-            },
-        }
-    )
+    status = {
+        "id": machine()["id"].upper(),
+        "properties": {
+            "instanceView": {
+                "statuses": [
+                    {"code": "ProvisioningState/succeeded"},
+                    {"code": "PowerState/deallocated"},
+                ]
+            }
+        },
+    }
     found = one(machine(tags={**TAGS, "mesh-ssh-port": "2222", "owner": "shop"}), statuses=[status])
     assert found == {
         "address": "10.0.0.3",
