@@ -69,7 +69,7 @@ modes:
   returned: success
   type: dict
   sample:
-    payments-db-1: {mode: sidecar, reason: "auto: the one mode of this release"}
+    payments-db-1: {mode: sidecar, reason: "auto: a bridge is only made where it is asked for"}
 cluster:
   description: What was read from the cluster; nothing of it is secret.
   returned: success

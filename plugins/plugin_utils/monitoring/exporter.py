@@ -42,7 +42,7 @@ from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring import 
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring.objects import (
     EXPORTER_PORT,
 )
-from ansible_collections.brownfield.mesh.plugins.plugin_utils.units import COMMON, unit
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.units import COMMON, Section, unit
 
 VARIABLE = "mesh_node_exporter_artifacts"
 PROGRAMS = (Program("node_exporter", ("node_exporter", "prometheus-node-exporter")),)
@@ -113,39 +113,23 @@ def _exporter(archive: Archive, collectors: Sequence[str]) -> Unit:
 
 
 def _state(seconds: int) -> tuple[Unit, Unit]:
-    service = unit(
-        {
-            "Unit": [("Description", "What the mesh knows of this machine (brownfield.mesh)")],
-            "Service": [
-                ("Type", "oneshot"),
-                ("Environment", "PYTHONPATH=%s PYTHONDONTWRITEBYTECODE=1" % LIBRARY),
-                ("ExecStart", PYTHON + "textfile"),
-                ("TimeoutStartSec", "60s"),
-                ("Nice", "10"),
-                # Rules are shown to whom may change them; the certificate is istio-proxy's.
-                ("CapabilityBoundingSet", "CAP_NET_ADMIN CAP_NET_RAW CAP_DAC_READ_SEARCH"),
-                ("ReadWritePaths", TEXTFILES),
-                ("ProtectKernelModules", "yes"),
-                ("ProtectKernelTunables", "yes"),
-                ("RestrictAddressFamilies", "AF_INET AF_INET6 AF_UNIX AF_NETLINK"),
-                ("SystemCallFilter", "@system-service"),
-                ("SystemCallErrorNumber", "EPERM"),
-                *COMMON,
-            ],
-        }
+    service = _script(
+        "What the mesh knows of this machine",
+        "textfile",
+        [
+            ("Type", "oneshot"),
+            ("TimeoutStartSec", "60s"),
+            # Rules are shown to whom may change them; the certificate is istio-proxy's.
+            ("CapabilityBoundingSet", "CAP_NET_ADMIN CAP_NET_RAW CAP_DAC_READ_SEARCH"),
+            ("ProtectKernelModules", "yes"),
+            ("ProtectKernelTunables", "yes"),
+            ("RestrictAddressFamilies", "AF_INET AF_INET6 AF_UNIX AF_NETLINK"),
+            ("SystemCallFilter", "@system-service"),
+            ("SystemCallErrorNumber", "EPERM"),
+            *COMMON,
+        ],
     )
-    timer = unit(
-        {
-            "Unit": [("Description", "Keep what the mesh knows of this machine fresh")],
-            "Timer": [
-                ("OnActiveSec", "0s"),
-                ("OnUnitInactiveSec", "%ds" % seconds),
-                ("AccuracySec", "1s"),
-                ("Unit", STATE_UNIT),
-            ],
-            "Install": [("WantedBy", "timers.target")],
-        }
-    )
+    timer = _timer("Keep what the mesh knows of this machine fresh", STATE_UNIT, "0s", seconds, [])
     return (
         # Started once by the run itself, so that its state is there when the run ends.
         Unit(STATE_UNIT, service, "", sandbox.digest(service)),
@@ -154,47 +138,61 @@ def _state(seconds: int) -> tuple[Unit, Unit]:
 
 
 def _prober(seconds: int, tried: str) -> tuple[Unit, Unit]:
-    service = unit(
-        {
-            "Unit": [("Description", "A round of this machine's prober (brownfield.mesh)")],
-            "Service": [
-                # A run does not wait for a round, and other cases end the one under way.
-                ("Type", "exec"),
-                ("Environment", "PYTHONPATH=%s PYTHONDONTWRITEBYTECODE=1" % LIBRARY),
-                ("ExecStart", PYTHON + "prober"),
-                ("RuntimeMaxSec", "300s"),
-                ("Nice", "10"),
-                # Root without a capability owns the folder it writes, and may do nothing else.
-                ("CapabilityBoundingSet", ""),
-                ("ReadWritePaths", TEXTFILES),
-                ("ProtectKernelModules", "yes"),
-                ("ProtectKernelTunables", "yes"),
-                ("ProtectProc", "invisible"),
-                ("RestrictAddressFamilies", "AF_INET AF_INET6 AF_UNIX AF_NETLINK"),
-                ("SystemCallFilter", "@system-service"),
-                ("SystemCallFilter", "~@privileged @resources"),
-                # It gives its own files to itself.
-                ("SystemCallFilter", "@chown"),
-                ("SystemCallErrorNumber", "EPERM"),
-                *COMMON,
-            ],
-        }
+    service = _script(
+        "A round of this machine's prober",
+        "prober",
+        [
+            # A run does not wait for a round, and other cases end the one under way.
+            ("Type", "exec"),
+            ("RuntimeMaxSec", "300s"),
+            # Root without a capability owns the folder it writes, and may do nothing else.
+            *sandbox.CLOSED,
+            # It gives its own files to itself.
+            ("SystemCallFilter", "@chown"),
+        ],
     )
-    timer = unit(
-        {
-            "Unit": [("Description", "Try again and again what may and may not be reached")],
-            "Timer": [
-                ("OnActiveSec", "%ds" % seconds),
-                ("OnUnitInactiveSec", "%ds" % seconds),
-                # Machines that were joined together do not try each other together.
-                ("RandomizedDelaySec", "%dms" % (seconds * 250)),
-                ("AccuracySec", "1s"),
-                ("Unit", PROBE_UNIT),
-            ],
-            "Install": [("WantedBy", "timers.target")],
-        }
+    timer = _timer(
+        "Try again and again what may and may not be reached",
+        PROBE_UNIT,
+        "%ds" % seconds,
+        seconds,
+        # Machines that were joined together do not try each other together.
+        [("RandomizedDelaySec", "%dms" % (seconds * 250))],
     )
     return (
         Unit(PROBE_UNIT, service, "", sandbox.digest(service, tried)),
         Unit(PROBE_TIMER, timer, "timers.target", sandbox.digest(timer)),
+    )
+
+
+def _script(description: str, module: str, more: Section) -> str:
+    """A service that runs ``module`` of module_utils/watch once."""
+    return unit(
+        {
+            "Unit": [("Description", description + " (brownfield.mesh)")],
+            "Service": [
+                ("Environment", "PYTHONPATH=%s PYTHONDONTWRITEBYTECODE=1" % LIBRARY),
+                ("ExecStart", PYTHON + module),
+                ("Nice", "10"),
+                ("ReadWritePaths", TEXTFILES),
+                *more,
+            ],
+        }
+    )
+
+
+def _timer(description: str, service: str, first: str, seconds: int, more: Section) -> str:
+    """Starts ``service`` after ``first``, and ``seconds`` after each end of it."""
+    return unit(
+        {
+            "Unit": [("Description", description)],
+            "Timer": [
+                ("OnActiveSec", first),
+                ("OnUnitInactiveSec", "%ds" % seconds),
+                ("AccuracySec", "1s"),
+                ("Unit", service),
+                *more,
+            ],
+            "Install": [("WantedBy", "timers.target")],
+        }
     )

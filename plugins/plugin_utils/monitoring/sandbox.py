@@ -11,16 +11,9 @@ from collections.abc import Sequence
 from ansible_collections.brownfield.mesh.plugins.module_utils.watch.state import Archive, Unit
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.units import COMMON, Section, unit
 
-# No user to make and to remove: systemd lends one while the unit runs (DynamicUser).
-SERVER: Section = [
-    ("Type", "exec"),
-    ("DynamicUser", "yes"),
-    ("Restart", "always"),
-    ("RestartSec", "1s"),
-    ("UMask", "0077"),
+# No right of its own, and nothing but sockets.
+CLOSED: Section = [
     ("CapabilityBoundingSet", ""),
-    ("AmbientCapabilities", ""),
-    ("PrivateUsers", "yes"),
     ("ProtectKernelModules", "yes"),
     ("ProtectKernelTunables", "yes"),
     ("ProtectProc", "invisible"),
@@ -29,6 +22,17 @@ SERVER: Section = [
     ("SystemCallFilter", "~@privileged @resources"),
     ("SystemCallErrorNumber", "EPERM"),
     *COMMON,
+]
+# No user to make and to remove: systemd lends one while the unit runs (DynamicUser).
+SERVER: Section = [
+    ("Type", "exec"),
+    ("DynamicUser", "yes"),
+    ("Restart", "always"),
+    ("RestartSec", "1s"),
+    ("UMask", "0077"),
+    ("AmbientCapabilities", ""),
+    ("PrivateUsers", "yes"),
+    *CLOSED,
 ]
 
 
