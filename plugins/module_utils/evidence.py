@@ -19,7 +19,7 @@ SCHEMA_VERSION = 1
 
 Counters = Mapping[str, int]
 
-# What the target's proxy counts (``observe.parse_counters``), by who must decide about the case.
+# What the target's proxy counts (``observe.counters``), by who must decide about the case.
 ALLOWED_BY_POLICY = "rbac_allowed_%s"
 DENIED_BY_POLICY = "rbac_denied_%s"
 NOT_MUTUAL_TLS = "no_filter_chain_match"
@@ -127,16 +127,26 @@ def counter_of(case: Case) -> str:
 
 
 def rise(before: Counters | None, after: Counters | None) -> dict[str, int] | None:
-    """By how much each counter rose. None when a look is missing or the proxy restarted between
-    the two (then its counters began anew and say nothing)."""
+    """By how much each kind of counter rose. None when a look is missing or the proxy restarted
+    between the two (then its counters began anew and say nothing).
+
+    The looks name each counter as KIND or KIND/WHERE. One that is gone in the second look counts
+    for nothing: Envoy drops a replaced listener's when it has drained.
+    """
     if before is None or after is None:
         return None
     if after.get("started", 0) != before.get("started", 0):
         return None
-    rises = {
-        name: value - before.get(name, 0) for name, value in after.items() if name != "started"
-    }
-    return None if any(value < 0 for value in rises.values()) else rises
+    rises: dict[str, int] = {}
+    for name, value in after.items():
+        if name == "started":
+            continue
+        rose = value - before.get(name, 0)
+        if rose < 0:
+            return None
+        kind = name.split("/")[0]
+        rises[kind] = rises.get(kind, 0) + rose
+    return rises
 
 
 def judge_traffic(

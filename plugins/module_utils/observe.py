@@ -21,7 +21,11 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.brownfield.mesh.plugins.module_utils.desired import Host
-from ansible_collections.brownfield.mesh.plugins.module_utils.evidence import Check, check
+from ansible_collections.brownfield.mesh.plugins.module_utils.evidence import (
+    NOT_MUTUAL_TLS,
+    Check,
+    check,
+)
 from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar import capture
 from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar.state import (
     CAPTURE_UNIT,
@@ -49,7 +53,7 @@ _COUNTERS = (
     (re.compile(r"(http|tcp)\.(?:.*\.)?rbac\.(allowed|denied)$"), "rbac_{1}_{0}"),
     (
         re.compile(r"listener\..*_%d\.no_filter_chain_match$" % INBOUND_LISTENER_PORT),
-        "no_filter_chain_match",
+        NOT_MUTUAL_TLS,
     ),
 )
 _LISTEN = "0A"  # TCP_LISTEN, as /proc/net/tcp writes the state
@@ -183,19 +187,18 @@ def parse_listening(text: str) -> set[int]:
 
 
 def counters(values: Mapping[str, int], start: int) -> dict[str, int]:
-    """What the proxy decided about inbound traffic since ``started`` (= ``start``).
+    """What the proxy decided about inbound traffic since ``started`` (= ``start``), as KIND/NAME.
 
     Envoy names a policy's counters after its filter: ``tcp.rbac.denied`` for connections and
-    ``http.LISTENER.rbac.denied`` for requests. A kind of counter that Envoy was not told to keep
-    is missing here, not 0.
+    ``http.LISTENER.rbac.denied`` for requests. They are not added up here, as a listener's go with
+    it. A kind of counter that Envoy was not told to keep is missing here, not 0.
     """
     result = {"started": start}
     for name, value in values.items():
         for pattern, key in _COUNTERS:
             found = pattern.match(name)
             if found:
-                kind = key.format(*found.groups())
-                result[kind] = result.get(kind, 0) + value
+                result["%s/%s" % (key.format(*found.groups()), name)] = value
     return result
 
 
@@ -372,7 +375,7 @@ def check_configuration(machine: str, values: Mapping[str, int] | None) -> list[
                 advice,
             )
         )
-    kept = "no_filter_chain_match" in counters(values, 0)
+    kept = any(name.startswith(NOT_MUTUAL_TLS) for name in counters(values, 0))
     result.append(
         check(
             machine,

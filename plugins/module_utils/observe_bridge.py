@@ -100,11 +100,9 @@ def counters(values: Mapping[str, int], rules: str, start: int) -> dict[str, int
     for name, value in values.items():
         found = _POLICY.match(name)
         if found:
-            key = "rbac_%s_%s" % (found.group(2), found.group(1))
-            result[key] = result.get(key, 0) + value
-    denied = DENIED_BY_POLICY % "tcp"
-    unlisted = values.get("listener.inward.ssl.fail_verify_san", 0)
-    result[denied] = result.get(denied, 0) + unlisted
+            result["rbac_%s_%s/%s" % (found.group(2), found.group(1), name)] = value
+    unlisted = "listener.inward.ssl.fail_verify_san"
+    result["%s/%s" % (DENIED_BY_POLICY % "tcp", unlisted)] = values.get(unlisted, 0)
     result[NOT_MUTUAL_TLS] = values.get("listener.inward.no_filter_chain_match", 0)
     result[BY_FIREWALL] = sum(int(number) for number in _REJECTED.findall(rules))
     return result

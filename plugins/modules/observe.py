@@ -58,7 +58,8 @@ checks:
   elements: dict
 counters:
   description: >-
-    What the proxy decided about inbound traffic since it started. Null when it does not answer.
+    What the proxy decided about inbound traffic since it started, by KIND/COUNTER. Null when it
+    does not answer.
   returned: always
   type: dict
 certificate:

@@ -193,6 +193,11 @@ def test_rise() -> None:
     assert rise(before, after) == {"a": 2, "b": 2}
     assert rise(before, {**after, "started": 8}) is None  # restarted in between
     assert rise({"a": 5}, {"a": 3}) is None
+    # A listener was replaced, and the old one's counter went with it.
+    assert rise({"a/old": 5, "a/new": 1, "b/x": 1}, {"a/new": 3, "b/x": 2, "b/y": 4}) == {
+        "a": 2,
+        "b": 5,
+    }
     assert rise(None, after) is None
     assert rise(before, None) is None
 

@@ -159,11 +159,11 @@ def test_a_healthy_machine() -> None:
     assert [item["id"] for item in seen["checks"] if not item["passed"]] == []
     assert seen["counters"] == {
         "started": 4711,
-        "rbac_allowed_http": 5,
-        "rbac_denied_http": 2,
-        "rbac_allowed_tcp": 4,
-        "rbac_denied_tcp": 3,
-        "no_filter_chain_match": 8,
+        "rbac_allowed_http/http.inbound_0.0.0.0_8080.rbac.allowed": 5,
+        "rbac_denied_http/http.inbound_0.0.0.0_8080.rbac.denied": 2,
+        "rbac_allowed_tcp/tcp.rbac.allowed": 4,
+        "rbac_denied_tcp/tcp.rbac.denied": 3,
+        "no_filter_chain_match/listener.0.0.0.0_15006.no_filter_chain_match": 8,
     }
     assert seen["certificate"]["spiffe_id"] == SPIFFE_ID
     assert seen["listening"] == [22, 5432]

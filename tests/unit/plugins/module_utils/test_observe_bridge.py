@@ -90,10 +90,11 @@ def test_a_machine_that_is_right(look: Look) -> None:
     assert seen["listening"] == [5432, 8080, 9000]
     assert seen["counters"] == {
         "started": 4242,
-        "rbac_allowed_http": 5,
-        "rbac_denied_http": 2,
-        "rbac_allowed_tcp": 7,
-        "rbac_denied_tcp": 4,  # one by RBAC, three by their certificates' names
+        "rbac_allowed_http/http.inward.rbac.allowed": 5,
+        "rbac_denied_http/http.inward.rbac.denied": 2,
+        "rbac_allowed_tcp/tcp.rbac.allowed": 7,
+        "rbac_denied_tcp/tcp.rbac.denied": 1,
+        "rbac_denied_tcp/listener.inward.ssl.fail_verify_san": 3,
         "no_filter_chain_match": 4,
         "firewall_rejected": 6,
     }
