@@ -28,10 +28,11 @@ from tests.azure.faults import (
     truncated,
 )
 from tests.azure.fleet import add_fleet, add_scale_set
-from tests.azure.server import StandIn
+from tests.azure.server import CLIENT, StandIn
 from tests.azure.store import Store
 
 __all__ = [
+    "CLIENT",
     "Fault",
     "StandIn",
     "Store",

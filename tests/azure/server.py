@@ -25,6 +25,8 @@ from tests.azure.store import Store
 from tests.azure.tunnel import Tunnel
 
 CLIENT = "22222222-2222-4222-8222-222222222222"
+SECRET = "of-no-worth"
+MANAGED_IDENTITY = "/msi/token"
 OBJECT = "33333333-3333-4333-8333-333333333333"
 SUBSCRIPTIONS = (
     "00000000-0000-4000-8000-000000000001",
@@ -92,13 +94,13 @@ class StandIn:
             "ARM_TENANT_ID": TENANT,
             "ARM_SUBSCRIPTION_ID": self.subscription,
             "ARM_CLIENT_ID": CLIENT,
-            "ARM_CLIENT_SECRET": "of-no-worth",
+            "ARM_CLIENT_SECRET": SECRET,
             "ARM_USE_CLI": "false",
             "ARM_RESOURCE_PROVIDER_REGISTRATIONS": "none",
             "AZURE_AUTHORITY_HOST": self.url,
             "AZURE_TENANT_ID": TENANT,
             "AZURE_CLIENT_ID": CLIENT,
-            "AZURE_CLIENT_SECRET": "of-no-worth",
+            "AZURE_CLIENT_SECRET": SECRET,
             "GO_AZURE_SDK_SKIP_POLLING_DELAY": "true",
             "REQUESTS_CA_BUNDLE": str(self.ca_file),
             "SSL_CERT_FILE": str(self.ca_file),
@@ -177,6 +179,8 @@ class StandIn:
             return Response(fault.status, fault.body, fault.headers), fault
         if (fixed := self._discovery(parts.path, headers["Host"])) is not None:
             return Response(200, fixed), fault
+        if parts.path == MANAGED_IDENTITY:
+            return self._managed_identity(headers), fault
         if not headers.get("Authorization", "").startswith("Bearer "):
             error = {"code": "AuthenticationFailed", "message": "Authentication failed."}
             return Response(401, {"error": error}), fault
@@ -194,6 +198,19 @@ class StandIn:
         if "/operations/" in path and path.rsplit("/", 1)[1] in self.manager.stuck_operations():
             time.sleep(STUCK_POLL_SECONDS)
         return response, fault
+
+    def _managed_identity(self, headers: Any) -> Response:
+        """A token as App Service's endpoint gives it to whoever knows the header."""
+        if headers.get("X-IDENTITY-HEADER") != SECRET:
+            return Response(401, {"statusCode": 401, "message": "Unauthorized"})
+        token = {
+            "access_token": _unsigned_token(self.url),
+            "client_id": CLIENT,
+            "expires_on": str(int(time.time()) + TOKEN_SECONDS),
+            "resource": self.url,
+            "token_type": "Bearer",
+        }
+        return Response(200, token)
 
     def _discovery(self, path: str, host: str) -> dict[str, Any] | None:
         """The documents that a client asks for before it has a token, and the token."""

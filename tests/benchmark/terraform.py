@@ -3,13 +3,15 @@
 """What terraform_stack costs beside Terraform: python -m tests.benchmark.terraform [MACHINES].
 
 With MACHINES: plan model, policy and redaction alone, on a plan of that many machines, in this
-process (so that its peak memory is theirs). Without: those, and the overhead over bare Terraform.
+process (so that its peak memory is theirs). Without: those, the overhead over bare Terraform (with
+its own resources, and with the azurerm provider against the stand-in), and the modules' tests.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import shutil
 import statistics
@@ -17,6 +19,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -25,21 +29,54 @@ from ansible_collections.brownfield.mesh.plugins.plugin_utils.terraform import p
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.terraform.policy import Policy, judge
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.terraform.stack import Run, Stack
 
+from lab import terraform
+from lab.config import CHECKOUT
+from tests.azure import StandIn
 from tests.benchmark import measure
 
 GOALS = {"seconds": 2.0, "peak_mb": 300.0}
 OVERHEAD_GOAL = 1.0
+TESTS_GOAL = 60.0
 RUNS = 5
 RESOURCES = 50
 GROUP = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg-mesh"
-STACK = """
+# Root modules of RESOURCES resources, by what they are made of.
+STACKS = {
+    "terraform_data": """
 variable "generation" { type = number }
 resource "terraform_data" "machine" {
   count = %d
   input = { number = count.index, generation = var.generation }
 }
 output "generation" { value = var.generation }
-"""
+""",
+    "azurerm": """
+variable "generation" { type = number }
+terraform {
+  required_providers {
+    azurerm = {
+      source  = "hashicorp/azurerm"
+      version = ">= 5.1, < 6.0"
+    }
+  }
+}
+provider "azurerm" {
+  features {}
+}
+resource "azurerm_resource_group" "this" {
+  name     = "benchmark"
+  location = "westeurope"
+}
+resource "azurerm_network_security_group" "this" {
+  count               = %d
+  name                = "machine-${count.index}"
+  location            = azurerm_resource_group.this.location
+  resource_group_name = azurerm_resource_group.this.name
+  tags                = { generation = var.generation }
+}
+output "generation" { value = var.generation }
+""",
+}
 
 
 def document(machines: int) -> dict[str, Any]:
@@ -164,50 +201,100 @@ def judging(machines: int) -> dict[str, Any]:
     }
 
 
-def overhead(binary: str) -> dict[str, Any]:
+def overhead(binary: str, kind: str) -> dict[str, Any]:
     """Medians of bare init, plan and apply by hand, and of terraform_stack, each time all new."""
     bare, ours, rerun_bare, rerun_ours = [], [], [], []
     with tempfile.TemporaryDirectory(prefix="benchmark-") as name:
         for number in range(RUNS):
-            by_hand, by_us = Path(name) / f"bare-{number}", Path(name) / f"ours-{number}"
-            for folder in (by_hand, by_us):
+            for which, work, first, again in (
+                ("bare", _by_hand, bare, rerun_bare),
+                ("ours", _by_us, ours, rerun_ours),
+            ):
+                folder = Path(name) / f"{which}-{number}"
                 folder.mkdir()
-                (folder / "main.tf").write_text(STACK % RESOURCES)
-            bare.append(_seconds(lambda folder=by_hand: _by_hand(binary, folder)))
-            ours.append(_seconds(lambda folder=by_us: _by_us(binary, folder)))
-            rerun_bare.append(_seconds(lambda folder=by_hand: _by_hand(binary, folder)))
-            rerun_ours.append(_seconds(lambda folder=by_us: _by_us(binary, folder)))
-    first = statistics.median(ours) - statistics.median(bare)
-    again = statistics.median(rerun_ours) - statistics.median(rerun_bare)
+                (folder / "main.tf").write_text(STACKS[kind] % RESOURCES)
+                with _surroundings(kind, folder) as environment:
+                    # As in a checkout with its lock file, which terraform_stack does not write.
+                    _terraform(binary, folder, environment, "init", "-input=false")
+                    for seconds in (first, again):
+                        start = time.perf_counter()
+                        work(binary, folder, environment)
+                        seconds.append(time.perf_counter() - start)
+    first_overhead = statistics.median(ours) - statistics.median(bare)
+    again_overhead = statistics.median(rerun_ours) - statistics.median(rerun_bare)
     return {
         "binary": Path(binary).name,
-        "resources": RESOURCES,
+        "resources": f"{RESOURCES} of {kind}",
         "bare_init_plan_apply": round(statistics.median(bare), 3),
         "terraform_stack": round(statistics.median(ours), 3),
-        "overhead": round(first, 3),
-        "overhead_nothing_to_do": round(again, 3),
+        "overhead": round(first_overhead, 3),
+        "overhead_nothing_to_do": round(again_overhead, 3),
     }
 
 
-def _by_hand(binary: str, folder: Path) -> None:
+@contextmanager
+def _surroundings(kind: str, folder: Path) -> Iterator[dict[str, str]]:
+    """Variables with which the resources of ``kind`` can be made: of azurerm, in a stand-in."""
+    if kind != "azurerm":
+        yield {}
+        return
+    aside = folder.with_suffix(".azure")
+    aside.mkdir()
+    with StandIn(aside) as azure:
+        yield {**_providers(aside), **azure.environment()}
+
+
+def _providers(folder: Path) -> dict[str, str]:
+    """The variable by which Terraform takes azurerm from the mirror."""
+    return {"TF_CLI_CONFIG_FILE": str(terraform.cli_config(folder))}
+
+
+def _terraform(binary: str, folder: Path, environment: Mapping[str, str], *command: str) -> None:
+    subprocess.run(
+        [binary, *command],
+        cwd=folder,
+        env={**os.environ, **environment},
+        check=True,
+        capture_output=True,
+        timeout=300,
+    )
+
+
+def _by_hand(binary: str, folder: Path, environment: Mapping[str, str]) -> None:
     commands = (
         ["init", "-input=false"],
         ["plan", "-input=false", "-var=generation=1", "-out=plan"],
         ["apply", "-input=false", "plan"],
     )
     for command in commands:
-        subprocess.run([binary, *command], cwd=folder, check=True, capture_output=True, timeout=300)
+        _terraform(binary, folder, environment, *command)
 
 
-def _by_us(binary: str, folder: Path) -> None:
-    stack = Stack(folder, "applied", variables={"generation": 1}, binary=binary)
+def _by_us(binary: str, folder: Path, environment: Mapping[str, str]) -> None:
+    stack = Stack(
+        folder, "applied", variables={"generation": 1}, binary=binary, environment=environment
+    )
     Run(stack, Mock(), lambda _text, _verbosity: None)()
 
 
-def _seconds(work: Any) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
+def module_tests(binary: str) -> dict[str, Any]:
+    """Seconds of `terraform test` in each module, one after the other, initialized beforehand."""
+    seconds = {}
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as name:
+        copy = Path(name) / "terraform"
+        left_out = shutil.ignore_patterns(".terraform", ".terraform.lock.hcl")
+        shutil.copytree(CHECKOUT / "terraform", copy, ignore=left_out)
+        providers = _providers(Path(name))
+        for folder in sorted((copy / "modules").iterdir()):
+            _terraform(binary, folder, providers, "init", "-backend=false", "-input=false")
+            start = time.perf_counter()
+            _terraform(binary, folder, providers, "test")
+            seconds[folder.name] = round(time.perf_counter() - start, 3)
+    return {
+        "binary": Path(binary).name,
+        "modules": seconds,
+        "seconds": round(sum(seconds.values()), 3),
+    }
 
 
 def _peak_mb() -> float:
@@ -224,10 +311,15 @@ def benchmark() -> dict[str, Any]:
     found: dict[str, Any] = {"load_average": measure.load(), "judging": sizes}
     goals = [("judging 1000, " + name, goal, sizes[-1][name]) for name, goal in GOALS.items()]
     binaries = [path for path in map(shutil.which, ("terraform", "tofu")) if path]
-    found["overhead"] = [overhead(binary) for binary in binaries]
+    found["overhead"] = [overhead(binary, kind) for binary in binaries for kind in STACKS]
     for item in found["overhead"]:
         for name in ("overhead", "overhead_nothing_to_do"):
-            goals.append((f"{item['binary']}, {name}", OVERHEAD_GOAL, item[name]))
+            what = f"{item['binary']}, {item['resources']}, {name}"
+            goals.append((what, OVERHEAD_GOAL, item[name]))
+    found["module_tests"] = [module_tests(binary) for binary in binaries]
+    for item in found["module_tests"]:
+        what = f"{item['binary']}, tests of all modules"
+        goals.append((what, TESTS_GOAL, item["seconds"]))
     found["goals"] = [
         {"what": what, "goal": goal, "seen": seen, "met": seen <= goal}
         for what, goal, seen in goals

@@ -156,16 +156,22 @@ class Terraform:
         """A saved plan as JSON."""
         return self._read("show", str(plan), json=True)
 
-    def apply(self, plan: Path, lock_timeout: int) -> int:
-        """Apply just this plan; how many resources were changed."""
+    def apply(self, plan: Path, lock_timeout: int) -> Outputs:
+        """Apply just this plan; the outputs as they are then."""
         _, events = self._stream(
             "apply", str(plan), json=True, input="false", lock_timeout=f"{lock_timeout}s"
         )
-        return events.done
+        found = events.outputs
+        # What is sensitive has no value there, and others must be compared with it.
+        if found is None or any(item["sensitive"] for item in found.values()):
+            return self.outputs()
+        return self._without_secrets(found)
 
     def outputs(self) -> Outputs:
         """The outputs of the state as it is now, without those that repeat a known secret."""
-        found = _json(self._read("output", json=True))
+        return self._without_secrets(_json(self._read("output", json=True)))
+
+    def _without_secrets(self, found: Mapping[str, Any]) -> Outputs:
         hidden = {name for name, item in found.items() if item["sensitive"]}
         for name in hidden:
             self.masker.add(secrets(found[name]["value"], True))

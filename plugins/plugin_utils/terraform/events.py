@@ -31,6 +31,8 @@ class Events:
     say: Say
     diagnostics: list[Diagnostic] = field(default_factory=list)
     done: int = 0
+    # Of apply: type and value by name, without the value of what is sensitive.
+    outputs: Mapping[str, Any] | None = None
 
     def line(self, text: str) -> None:
         """One line; what is not an event of Terraform's is passed over (init prints some)."""
@@ -44,6 +46,8 @@ class Events:
             self.diagnostics.append(Diagnostic.of(diagnostic))
         elif isinstance(hook := event.get("hook"), dict):
             self._hook(str(event.get("type")), hook)
+        elif event.get("type") == "outputs":
+            self.outputs = event.get("outputs")
         elif event.get("type") == "resource_drift":
             self._planned("changed outside of Terraform", event)
         elif event.get("type") == "planned_change":

@@ -131,8 +131,9 @@ class Run:
         if saved and made and saves:
             saved_plan.write(saved, file, made, self.vault)
         if planned.changed and not self.check and stack.state != "planned":
-            terraform.apply(file, stack.lock_timeout)
-        outputs = terraform.outputs()
+            outputs = terraform.apply(file, stack.lock_timeout)
+        else:
+            outputs = terraform.outputs()
         self.result["outputs"] = dict(outputs.values)
         self.result["sensitive_outputs"] = list(outputs.sensitive)
         self.result["diagnostics"] = [item.to_data() for item in dict.fromkeys(terraform.warnings)]

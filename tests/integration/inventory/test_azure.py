@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from ansible_collections.brownfield.mesh.plugins.plugin_utils import azure_clien
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.machines import MachinesError
 
 from tests.azure import (
+    CLIENT,
     StandIn,
     add_fleet,
     add_scale_set,
@@ -262,6 +264,53 @@ def test_explicit_credentials(
         (tmp_path / "token").write_text("of-no-worth")
         monkeypatch.setenv("AZURE_FEDERATED_TOKEN_FILE", str(tmp_path / "token"))
     assert names(query(at_home, credential=credential)) == expected
+
+
+def test_managed_identity(at_home: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the endpoint that App Service gives, since that of a machine has a fixed address."""
+    expected = set(add_fleet(at_home.store, 2))
+    for name in ("AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_TENANT_ID"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("IDENTITY_ENDPOINT", at_home.url + "/msi/token")
+    monkeypatch.setenv("IDENTITY_HEADER", "of-no-worth")
+    given = query(at_home, credential="managed_identity", client_id=CLIENT)
+    assert names(given) == expected
+    (asked,) = [request for request in at_home.requests if request.path == "/msi/token"]
+    assert "client_id=%s" % CLIENT in asked.query
+
+    monkeypatch.setenv("IDENTITY_HEADER", "another")
+    said = refusal(given)
+    assert "nobody could log in" in said and "Unauthorized" in said
+
+
+CLI = """#!/bin/sh
+[ "$1 $2" = "account get-access-token" ] || exit 2
+%s
+"""
+
+
+def test_cli(at_home: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `az account get-access-token` prints, by a program that takes its place."""
+    expected = set(add_fleet(at_home.store, 2))
+    for name in ("AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_TENANT_ID"):
+        monkeypatch.delenv(name)
+    program = tmp_path / "az"
+    token = {
+        "accessToken": "of-no-worth",
+        "expiresOn": "2099-01-01 00:00:00.000000",
+        "expires_on": 4070908800,
+        "subscription": at_home.subscription,
+        "tenant": "t",
+        "tokenType": "Bearer",
+    }
+    program.write_text(CLI % ("echo '%s'" % json.dumps(token)))
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    assert names(query(at_home, credential="cli")) == expected
+
+    program.write_text(CLI % "echo 'ERROR: Please run az login to setup account.' >&2; exit 1")
+    said = refusal(query(at_home, credential="cli"))
+    assert "nobody could log in: Please run 'az login'" in said
 
 
 def test_nothing_there_is_an_error_unless_said_otherwise(azure: StandIn, ansible: Ansible) -> None:

@@ -56,8 +56,7 @@ def test_command_lines(tmp_path: Path) -> None:
     made.init(Path("/w/backend.json"))
     made.plan(Path("/w/plan"), [Path("/a.tfvars"), Path("/w/v.json")], True, 5)
     made.show(Path("/w/plan"))
-    made.apply(Path("/w/plan"), 7)
-    made.outputs()
+    made.apply(Path("/w/plan"), 7)  # its events say nothing of outputs here
     # Options come as a mapping: their order says nothing.
     assert [[line[1], *sorted(line[2:])] for line in program.asked] == [
         ["init", "-backend-config=/w/backend.json", "-input=false", "-json", "-lockfile=readonly"],
@@ -161,6 +160,28 @@ def test_sensitive_outputs_are_left_out_and_never_shown_elsewhere(tmp_path: Path
     assert "output repeats is not returned" in made.warnings[0].summary
 
 
+def test_apply_itself_says_the_outputs_when_none_is_sensitive(tmp_path: Path) -> None:
+    told = {"type": "outputs", "outputs": {"open": {"sensitive": False, "value": [1]}}}
+    made, program = terraform(tmp_path, answer(told))
+    assert made.apply(Path("p"), 0) == cli.Outputs({"open": [1]}, ())
+    assert len(program.asked) == 1
+
+    told["outputs"]["repeats"] = {"sensitive": False, "value": "is canary-1"}
+    made, _ = terraform(tmp_path, answer(told))
+    made.masker.add(["canary-1"])
+    assert made.apply(Path("p"), 0) == cli.Outputs({"open": [1]}, ("repeats",))
+
+
+def test_apply_says_no_sensitive_values_so_that_they_are_asked_for(tmp_path: Path) -> None:
+    told = {"secret": {"sensitive": True}, "repeats": {"sensitive": False, "value": "is canary-1"}}
+    values = {**told, "secret": {"sensitive": True, "value": "canary-1"}}
+    made, program = terraform(
+        tmp_path, answer({"type": "outputs", "outputs": told}), answer(values)
+    )
+    assert made.apply(Path("p"), 0) == cli.Outputs({}, ("repeats", "secret"))
+    assert [line[1] for line in program.asked] == ["apply", "output"]
+
+
 @pytest.mark.parametrize(
     ("out", "state"),
     [("", cli.StateId("", 0)), ("\n", cli.StateId("", 0)),
@@ -182,7 +203,7 @@ def test_all_commands_together_have_one_time_limit(
     made, program = terraform(tmp_path, *[answer()] * 3)
     for passed in (0, 25, 80):
         now[0] = 100.0 + passed
-        made.apply(Path("p"), 0)
+        made.outputs()
     assert program.seconds == [60, 35, 0]
 
 
