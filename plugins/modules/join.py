@@ -32,6 +32,13 @@ options:
   cluster:
     description: The cluster's facts, as M(brownfield.mesh.plan) returns them.
     type: dict
+  cases:
+    description:
+      - What the machine may and may not reach, as M(brownfield.mesh.plan) returns it. In mode
+        C(sidecar) its prober reads them.
+    type: list
+    elements: dict
+    default: []
   mode:
     description: How the machine joins. Set by the action plugin.
     type: str
@@ -75,6 +82,7 @@ EXAMPLES = r"""
     machine: "{{ mesh_plan.machines[inventory_hostname].machine }}"
     workload: "{{ mesh_plan.machines[inventory_hostname].workload }}"
     cluster: "{{ mesh_plan.cluster }}"
+    cases: "{{ mesh_plan.cases[inventory_hostname] | default([]) }}"
   become: true
 """
 
@@ -158,6 +166,7 @@ def main() -> None:
             "machine": {"type": "dict"},
             "workload": {"type": "dict"},
             "cluster": {"type": "dict"},
+            "cases": {"type": "list", "elements": "dict", "default": []},
             "state": {"type": "dict"},
             "mode": {"type": "str", "choices": ["sidecar", "bridge"], "default": "sidecar"},
             "token": {"type": "str", "no_log": True},

@@ -203,7 +203,10 @@ def judging(machines: int) -> dict[str, Any]:
 
 def overhead(binary: str, kind: str) -> dict[str, Any]:
     """Medians of bare init, plan and apply by hand, and of terraform_stack, each time all new."""
-    bare, ours, rerun_bare, rerun_ours = [], [], [], []
+    bare: list[float] = []
+    ours: list[float] = []
+    rerun_bare: list[float] = []
+    rerun_ours: list[float] = []
     with tempfile.TemporaryDirectory(prefix="benchmark-") as name:
         for number in range(RUNS):
             for which, work, first, again in (
