@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 BOX_WIDTH, BOX_HEIGHT = 208, 54
 COLUMN, ROW = BOX_WIDTH + 92, BOX_HEIGHT + 18
-MARGIN = 12
+MARGIN = 16
+BEND = 46  # how far an arrow that does not lead to the next column goes around
 
 
 @dataclass(frozen=True)
@@ -31,16 +32,20 @@ class Drawing:
     height: int
 
 
-def draw(names: Sequence[str], edges: Iterable[tuple[str, str]]) -> Drawing:
+def draw(
+    names: Sequence[str],
+    edges: Iterable[tuple[str, str]],
+    others: Iterable[tuple[str, str]] = (),
+) -> Drawing:
     """Layers by the longest way of calls; a call that leads back in a circle is drawn all the same
-    and moves nothing. Inside a layer a box stands near the middle of its callers.
+    and moves nothing, nor do ``others``. Inside a layer a box stands near its callers' middle.
     """
+    edges = sorted({edge for edge in edges if edge[0] != edge[1]})
     calls: dict[str, list[str]] = {name: [] for name in names}
     called: dict[str, list[str]] = {name: [] for name in names}
-    for source, target in sorted(set(edges)):
-        if source != target:
-            calls[source].append(target)
-            called[target].append(source)
+    for source, target in edges:
+        calls[source].append(target)
+        called[target].append(source)
     layer = _layers(names, calls)
     columns: dict[int, list[str]] = {}
     for name in names:
@@ -61,11 +66,12 @@ def draw(names: Sequence[str], edges: Iterable[tuple[str, str]]) -> Drawing:
             boxes[name] = (MARGIN + number * COLUMN, top + index * ROW)
     arrows = tuple(
         Arrow(source, target, _curve(boxes[source], boxes[target]))
-        for source, targets in calls.items()
-        for target in targets
+        for source, target in [*edges, *sorted({o for o in others if o[0] != o[1]} - set(edges))]
     )
-    width = 2 * MARGIN + (max(columns, default=0)) * COLUMN + BOX_WIDTH
-    return Drawing(boxes, arrows, width, 2 * MARGIN + max(tallest, 1) * ROW - (ROW - BOX_HEIGHT))
+    around = not all(_is_next(boxes[arrow.source], boxes[arrow.target]) for arrow in arrows)
+    width = 2 * MARGIN + max(columns, default=0) * COLUMN + BOX_WIDTH
+    height = 2 * MARGIN + max(tallest, 1) * ROW - (ROW - BOX_HEIGHT)
+    return Drawing(boxes, arrows, width + around * BEND, height + around * BEND)
 
 
 def _layers(names: Sequence[str], calls: Mapping[str, Sequence[str]]) -> dict[str, int]:
@@ -95,12 +101,17 @@ def _layers(names: Sequence[str], calls: Mapping[str, Sequence[str]]) -> dict[st
     return layer
 
 
+def _is_next(source: tuple[int, int], target: tuple[int, int]) -> bool:
+    return target[0] - source[0] == COLUMN
+
+
 def _curve(source: tuple[int, int], target: tuple[int, int]) -> str:
-    """From the right side of one box to the left side of the other; back around underneath."""
+    """From the right side of one box to the left side of the next; underneath where it is not the
+    next, so that no box is in between."""
     x1, y1 = source[0] + BOX_WIDTH, source[1] + BOX_HEIGHT // 2
     x2, y2 = target[0] - 7, target[1] + BOX_HEIGHT // 2
-    if x2 > x1:
+    if _is_next(source, target):
         bend = (x2 - x1) // 2
         return "M%d %d C%d %d %d %d %d %d" % (x1, y1, x1 + bend, y1, x2 - bend, y2, x2, y2)
-    low = max(y1, y2) + BOX_HEIGHT
-    return "M%d %d C%d %d %d %d %d %d" % (x1, y1, x1 + 60, low, x2 - 60, low, x2, y2)
+    low = max(y1, y2) + BOX_HEIGHT // 2 + BEND
+    return "M%d %d C%d %d %d %d %d %d" % (x1, y1, x1 + BEND, low, x2 - BEND, low, x2, y2)

@@ -141,6 +141,7 @@ def drawing(report: Mapping[str, Any], groups: Groups) -> dict[str, Any] | None:
     """The topology's boxes and arrows; None where even the namespaces are too many."""
     boxes = _boxes(report, groups)
     edges: dict[tuple[str, str], str] = {}
+    unlisted = {}
     tested = {
         (groups.of(p["source"]), groups.of(p["target"])): p["state"]
         for p in sorted(report["paths"], key=lambda path: -STATES.index(path["state"]))
@@ -157,10 +158,11 @@ def drawing(report: Mapping[str, Any], groups: Groups) -> dict[str, Any] | None:
         if seen == "open":
             for end in ends:
                 boxes.setdefault(end, {"title": end, "line": "vantage", "kind": "stranger"})
-            edges[ends] = "open"
+            unlisted[ends] = "open"
     if len(boxes) > 2 * MOST_BOXES:
         return None
-    plan = topology.draw(list(boxes), edges)
+    plan = topology.draw(list(boxes), edges, unlisted)
+    edges.update(unlisted)
     return {
         "width": plan.width,
         "height": plan.height,
@@ -182,14 +184,14 @@ def _boxes(report: Mapping[str, Any], groups: Groups) -> dict[str, dict[str, Any
     boxes = {}
     for name, workloads in members.items():
         counts = [
-            "%s %d %s" % (symbol, count, mode)
+            "%s %d" % (symbol, count)
             for mode, symbol in (("sidecar", "●"), ("bridge", "◆"))
             if (count := sum(item["modes"].get(mode, 0) for item in workloads))
         ]
-        place = "%d workloads" % len(workloads) if groups.by_namespace else name.split("/")[0]
+        place = "workloads: %d" % len(workloads) if groups.by_namespace else name.split("/")[0]
         boxes[name] = {
             "title": name if groups.by_namespace else name.split("/")[-1],
-            "line": "  ".join([place, *counts]),
+            "line": " · ".join([place, *counts]),
             "kind": "good" if all(item["passed"] for item in workloads) else "bad",
         }
     return boxes

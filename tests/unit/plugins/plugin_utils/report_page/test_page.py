@@ -169,7 +169,7 @@ def test_many_workloads_are_shown_by_namespace() -> None:
         for number in range(more)
     ]
     text = render(build(document, "0" * 64))
-    assert "14 workloads" in text
+    assert "workloads: 14" in text
     assert "by namespace" in text
 
 

@@ -29,6 +29,14 @@ def test_a_circle_is_drawn() -> None:
     assert len(drawing.arrows) == 3
 
 
+def test_what_is_not_allowed_moves_nothing() -> None:
+    plain = draw(["a", "b"], [("a", "b")])
+    drawing = draw(["a", "b"], [("a", "b")], [("b", "a"), ("a", "b")])
+    assert drawing.boxes == plain.boxes
+    assert [(arrow.source, arrow.target) for arrow in drawing.arrows] == [("a", "b"), ("b", "a")]
+    assert drawing.height > plain.height
+
+
 def test_nothing() -> None:
     assert draw([], []).arrows == ()
 
