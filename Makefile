@@ -11,6 +11,7 @@ MAKEFLAGS += --no-print-directory
 LAB_NAME ?= lab
 INVENTORY = /var/lib/brownfield-lab/$(LAB_NAME)/inventory
 EVIDENCE = build/evidence.json
+REPORT = build/report.html
 SCENARIOS = $(patsubst molecule/%/molecule.yml,molecule-%,$(wildcard molecule/*/molecule.yml))
 
 export LAB_NAME
@@ -31,9 +32,10 @@ bootstrap: ## Install what is missing: Debian packages, uv, the locked Python en
 	@scripts/bootstrap
 
 .PHONY: demo
-demo: bootstrap ## Lab up, join its machines, prove it by traffic, show the result
-	@scripts/stages lab-up onboard verify
+demo: bootstrap ## Lab up, join its machines, prove it by traffic, make the report
+	@scripts/stages lab-up onboard verify report
 	@echo
+	@echo "The report:    $(REPORT), for any browser; as JSON beside it"
 	@echo "Look further:  make lab-status; the evidence as JSON: $(EVIDENCE)"
 	@echo "               .venv/bin/python -m lab exec legacy-batch-1 -- curl -s http://shop-api.shop.svc.cluster.local:8080/"
 	@echo "Tear down:     make lab-down"
@@ -68,6 +70,10 @@ onboard: ## Join the lab's machines to its mesh
 verify: ## Prove by traffic, from the lab's machines, what may and what may not be reached
 	@mkdir -p build
 	@ansible-playbook brownfield.mesh.verify -i $(INVENTORY) -e mesh_evidence_path=$(CURDIR)/$(EVIDENCE)
+
+.PHONY: report
+report: ## Make a page of what verify saw
+	@ansible-playbook brownfield.mesh.report -e mesh_evidence_path=$(CURDIR)/$(EVIDENCE) -e mesh_report_path=$(CURDIR)/$(REPORT)
 
 ##@ Gates, one by one
 

@@ -27,6 +27,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.evidence import (
     check,
 )
 from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar import capture
+from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar.agent import parse_versions
 from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar.state import (
     CAPTURE_UNIT,
     PROXY_UNIT,
@@ -56,6 +57,7 @@ _COUNTERS = (
         NOT_MUTUAL_TLS,
     ),
 )
+_OS_NAME = re.compile(r"^PRETTY_NAME=[\"']?([^\"'\n]*)", re.MULTILINE)
 _LISTEN = "0A"  # TCP_LISTEN, as /proc/net/tcp writes the state
 
 
@@ -95,7 +97,7 @@ def observe(
     host: Host | None = None,
     get: Callable[[int, str], tuple[int, str]] = get,
 ) -> dict[str, Any]:
-    """Checks, counters, certificate and listening ports of this machine, as plain data.
+    """Checks, counters, certificate, listening ports and versions of this machine, as plain data.
 
     ``counters`` is None when the proxy's administration interface does not answer.
     """
@@ -127,7 +129,15 @@ def observe(
         "counters": None if values is None else counters(values, started(proxy)),
         "certificate": None if certificate is None else asdict(certificate),
         "listening": sorted(listening),
+        "versions": {**parse_versions(get(ADMIN_PORT, "/server_info")[1]), **system(host)},
     }
+
+
+def system(host: Host) -> dict[str, str]:
+    """``os`` (PRETTY_NAME of os-release(5)) and ``kernel`` (proc(5)); '' where not known."""
+    found = _OS_NAME.search(host.read("/etc/os-release") or "")
+    kernel = host.read("/proc/sys/kernel/osrelease") or ""
+    return {"os": found.group(1) if found else "", "kernel": kernel.strip()}
 
 
 def parse_units(text: str) -> dict[str, dict[str, str]]:

@@ -40,7 +40,9 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.observe import (
     parse_stats,
     parse_units,
     started,
+    system,
 )
+from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar.agent import parse_versions
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Machine, Workload
 
 _POLICY = re.compile(r"(http|tcp)\.(?:.*\.)?rbac\.(allowed|denied)$")
@@ -54,7 +56,7 @@ def observe(
     host: Host | None = None,
     ask: Callable[[str], str] = proxy.ask,
 ) -> dict[str, Any]:
-    """Checks, counters, certificate and listening ports of this machine, as plain data.
+    """Checks, counters, certificate, listening ports and versions of this machine, as plain data.
 
     ``counters`` is None when the proxy's administration interface does not answer.
     """
@@ -87,6 +89,7 @@ def observe(
         "counters": None if values is None else counters(values, rules, started(unit)),
         "certificate": None if certificate is None else asdict(certificate),
         "listening": sorted(listening),
+        "versions": {**parse_versions(ask("/server_info")), **system(host)},
     }
 
 

@@ -71,6 +71,12 @@ listening:
   returned: always
   type: list
   elements: int
+versions:
+  description: >-
+    What runs there (C(agent), C(envoy), C(os), C(kernel)); empty where it is not known, and an
+    C(agent) is at sidecars only.
+  returned: always
+  type: dict
 """
 
 from ansible.module_utils.basic import AnsibleModule

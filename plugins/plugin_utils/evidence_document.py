@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -28,6 +28,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
     Machine,
     Workload,
     from_data,
+    to_data,
 )
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.registration import Registration
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.registration_checks import (
@@ -98,6 +99,7 @@ def document(
             for name in hosts
             if name in machines
         ],
+        "workloads": _workloads(workload for dummy, workload in machines.values()),
         "vantages": [name for name in hosts if name not in machines and plan["cases"].get(name)],
         "counts": _counts(planned, cases, traffic, probed, checks),
         "failed": failed,
@@ -119,7 +121,17 @@ def document(
 
 
 def write(path: Path, evidence: Mapping[str, Any]) -> None:
-    """Write ``evidence`` as JSON; a reader sees the old file or the new one, never half of it.
+    """Write ``evidence`` as JSON (see ``write_text``)."""
+    write_text(path, as_json(evidence))
+
+
+def as_json(data: Mapping[str, Any]) -> str:
+    """``data`` as a JSON file has it. Raises TypeError when it is no JSON data."""
+    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write ``text``, mode 0644; a reader sees the old file or the new one, never half of it.
 
     Raises OSError when the folder cannot be written.
     """
@@ -127,8 +139,7 @@ def write(path: Path, evidence: Mapping[str, Any]) -> None:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".%s." % path.name)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(evidence, file, indent=2, ensure_ascii=False)
-            file.write("\n")
+            file.write(text)
             file.flush()
             os.fsync(file.fileno())
         Path(name).chmod(0o644)
@@ -233,8 +244,25 @@ def _machine(
         "address": machine.mesh_address,
         "identity": identity,
         "counted": dict(rose) if rose is not None else None,
+        "versions": dict(one.after.get("versions", {})) if one else {},
         "passed": passed,
     }
+
+
+def _workloads(workloads: Iterable[Workload]) -> list[dict[str, Any]]:
+    """The allow-list of each workload of the fleet, whether or not this run saw its machines."""
+    return [
+        {
+            "key": workload.key,
+            "service_account": workload.service_account,
+            "ports": to_data(workload.ports),
+            "callers": to_data(workload.callers),
+            "calls": [
+                {"host": call.fqdn or call.external, "port": call.port} for call in workload.calls
+            ],
+        }
+        for dummy, workload in sorted({item.key: item for item in workloads}.items())
+    ]
 
 
 def _counts(

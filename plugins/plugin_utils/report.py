@@ -12,14 +12,14 @@ from typing import Any
 WIDTH = 100
 
 _COLOURS = {"good": "32", "bad": "31;1", "title": "1", "dim": "2"}
-_REASONS = {
+REASONS = {
     "rbac": "by policy (RBAC)",
     "tls": "by mutual TLS",
     "firewall": "by the firewall",
     "no_route": "no way there",
     "closed": "nothing listens",
 }
-_WAYS = {
+WAYS = {
     "http_403_rbac": "403",
     "http_503_reset": "503, hung up",
     "http_503_refused": "503, refused",
@@ -165,7 +165,7 @@ def _refused(page: _Page, evidence: Mapping[str, Any]) -> None:
             (
                 len(passed) == len(group),
                 (
-                    _REASONS.get(reason, reason),
+                    REASONS.get(reason, reason),
                     source,
                     "%d port%s" % (targets, "" if targets == 1 else "s"),
                     _tally(passed, group),
@@ -252,7 +252,7 @@ def _tally(passed: Sequence[Any], group: Sequence[Any]) -> str:
 
 
 def _ways(group: Sequence[Mapping[str, Any]]) -> str:
-    ways = Counter(str(_WAYS.get(case["how"], case["how"].replace("http_", ""))) for case in group)
+    ways = Counter(str(WAYS.get(case["how"], case["how"].replace("http_", ""))) for case in group)
     if len(ways) == 1:
         return next(iter(ways))
     return ", ".join("%s (%d)" % item for item in ways.most_common())

@@ -16,7 +16,7 @@ from typing import Any
 from lab.config import CHECKOUT, MAX_EXTRA, WORKLOAD_MACHINES, Lab, LabError
 from lab.run import say
 from tests.benchmark import inventory as inventories
-from tests.benchmark import measure, stage, terraform
+from tests.benchmark import measure, report, stage, terraform
 from tests.benchmark.measure import BenchmarkError, playbook
 
 ONBOARD = "brownfield.mesh.onboard"
@@ -87,6 +87,8 @@ def benchmark(numbers: list[int]) -> dict[str, Any]:
     document: dict[str, Any] = {"machine": measure.describe(), "unit": "s"}
     say("  plan and render")
     document["plan_and_render"] = [planning(number) for number in (100, 1000)]
+    say("  report")
+    document["report"] = report.benchmark()
     say("  Terraform")
     document["terraform"] = terraform.benchmark()
     say("  inventory")

@@ -59,8 +59,13 @@ def is_ready() -> bool:
 
 def versions() -> dict[str, str]:
     """What runs: ``agent`` (Istio's version) and ``envoy``; '' where nothing answers."""
+    return parse_versions(get(SERVER_INFO_URL))
+
+
+def parse_versions(text: str) -> dict[str, str]:
+    """``agent`` and ``envoy`` from Envoy's ``/server_info``; '' where it does not say."""
     try:
-        info: dict[str, Any] = json.loads(get(SERVER_INFO_URL) or "{}")
+        info: dict[str, Any] = json.loads(text or "{}")
     except ValueError:
         info = {}
     # Envoy says "COMMIT/VERSION/STATUS/TYPE/TLS-LIBRARY".

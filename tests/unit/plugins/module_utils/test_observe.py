@@ -106,6 +106,12 @@ TCP6 = """\
 """
 
 
+SERVER_INFO = {
+    "version": "c0ffee/1.40.0/Clean/RELEASE/BoringSSL",
+    "node": {"metadata": {"ISTIO_VERSION": "1.30.2"}},
+}
+
+
 def look(**changes: object) -> dict[str, Any]:
     """What observe says of a healthy machine, except for what a test changes."""
     answers: dict[str, Any] = {
@@ -116,6 +122,8 @@ def look(**changes: object) -> dict[str, Any]:
         "/stats": (200, STATS),
         "/certs": (200, json.dumps(CERTS)),
         "/healthz/ready": (200, ""),
+        "/server_info": (200, json.dumps(SERVER_INFO)),
+        "os": 'ID=debian\nPRETTY_NAME="Debian GNU/Linux 12"\n',
         "tcp": TCP,
         "tcp6": TCP6,
         "key": 0o600,
@@ -131,7 +139,11 @@ def look(**changes: object) -> dict[str, Any]:
 
     with TemporaryDirectory() as folder:
         host = Host(folder, run)
-        for path, text in (("/proc/net/tcp", "tcp"), ("/proc/net/tcp6", "tcp6")):
+        for path, text in (
+            ("/proc/net/tcp", "tcp"),
+            ("/proc/net/tcp6", "tcp6"),
+            ("/etc/os-release", "os"),
+        ):
             place(host, path, answers[text])
         for path, name in ((KEY, "key"), (TOKEN, "token")):
             if answers[name] is not None:
@@ -139,6 +151,18 @@ def look(**changes: object) -> dict[str, Any]:
         seen = observe(MACHINE, WORKLOAD, host, lambda _port, path: answers[path])
     assert "secret" not in json.dumps(seen)
     return seen
+
+
+def test_versions_are_told_as_far_as_they_are_known() -> None:
+    seen = look()["versions"]
+    assert seen == {
+        "agent": "1.30.2",
+        "envoy": "1.40.0",
+        "os": "Debian GNU/Linux 12",
+        "kernel": "",
+    }
+    silent = look(**{"/server_info": (0, "refused"), "os": "NAME=x"})["versions"]
+    assert set(silent.values()) == {""}
 
 
 def place(host: Host, path: str, text: str, mode: int = 0o644) -> None:

@@ -12,6 +12,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.cluster import wor
 from ansible_collections.brownfield.mesh.plugins.module_utils.evidence import Probed, check
 from ansible_collections.brownfield.mesh.plugins.module_utils.reachability import Case
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
+    AllowRule,
     HealthProbe,
     Machine,
     Port,
@@ -33,6 +34,7 @@ DB = Workload(
     "payments-db",
     ports=(Port("tcp-postgres", 5432),),
     health=HealthProbe("tcp", 5432),
+    callers=(AllowRule("batch", "legacy-batch"),),
 )
 BATCH = Workload("legacy-batch", "batch", "legacy-batch")
 MACHINES = {
@@ -83,6 +85,7 @@ def observed(name: str, **counters: int) -> dict[str, Any]:
             "not_after": "2026-11-24T03:28:00Z",
         },
         "listening": [port.port for port in workload.ports],
+        "versions": {"agent": "1.30.2", "envoy": "1.40.0", "os": "Debian 12", "kernel": "6.1.0"},
     }
 
 

@@ -49,6 +49,14 @@ def test_a_run_where_all_is_well() -> None:
     assert db["identity"]["spiffe_id"] == "spiffe://cluster.local/ns/payments/sa/payments-db"
     assert db["identity"]["seconds_left"] == 24 * 3600 - 2 * 60
     assert db["counted"] == {"no_filter_chain_match": 3, "rbac_allowed_tcp": 1}
+    assert db["versions"]["envoy"] == "1.40.0"
+    assert document["workloads"][1] == {
+        "key": "payments/payments-db",
+        "service_account": "payments-db",
+        "ports": [{"name": "tcp-postgres", "port": 5432}],
+        "callers": [{"namespace": "batch", "service_account": "legacy-batch", "ports": []}],
+        "calls": [],
+    }
     assert document["vantages"] == ["outsider-1"]
 
 
