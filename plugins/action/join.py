@@ -19,7 +19,6 @@ from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible_collections.brownfield.mesh.plugins.module_utils import artifacts
 from ansible_collections.brownfield.mesh.plugins.module_utils.cluster import ClusterFacts
-from ansible_collections.brownfield.mesh.plugins.module_utils.reachability import Case
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
     Machine,
     Workload,
@@ -46,11 +45,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         super().run(tmp, task_vars)
         _, options = self.validate_argument_spec(
             argument_spec={
-                **{
-                    name: {"type": "dict", "required": True}
-                    for name in ("machine", "workload", "cluster")
-                },
-                "cases": {"type": "list", "elements": "dict", "default": []},
+                name: {"type": "dict", "required": True}
+                for name in ("machine", "workload", "cluster")
             }
         )
         # Plain strings: those of Ansible carry tags that a YAML writer does not know.
@@ -58,9 +54,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         machine = from_data(Machine, options["machine"])
         workload = from_data(Workload, options["workload"])
         cluster = from_data(ClusterFacts, options["cluster"])
-        cases = [from_data(Case, case) for case in options["cases"]]
         try:
-            subject = self._subject(machine, workload, cluster, cases)
+            subject = self._subject(machine, workload, cluster)
         except IdentityError as error:
             raise AnsibleActionFail(str(error)) from None
         arguments: dict[str, Any] = {"mode": machine.mode, "state": to_data(subject.state)}
@@ -101,10 +96,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         return result
 
     def _subject(
-        self, machine: Machine, workload: Workload, cluster: ClusterFacts, cases: list[Case]
+        self, machine: Machine, workload: Workload, cluster: ClusterFacts
     ) -> _Sidecar | _Bridge:
         if machine.mode != "bridge":
-            return _Sidecar(machine, workload, cluster, cases)
+            return _Sidecar(machine, workload, cluster)
         identity = machine.mesh.identity
         paths = [
             Path(self._find(path, "mesh.identity")) for path in (identity.certificate, identity.key)
@@ -140,13 +135,11 @@ class _Sidecar:
 
     need = "token"
 
-    def __init__(
-        self, machine: Machine, workload: Workload, cluster: ClusterFacts, cases: list[Case]
-    ) -> None:
+    def __init__(self, machine: Machine, workload: Workload, cluster: ClusterFacts) -> None:
         from ansible_collections.brownfield.mesh.plugins.plugin_utils import sidecar_state
 
         self._cluster, self._workload = machine.mesh.cluster, workload
-        self.state = sidecar_state.render(machine, workload, cluster, cases)
+        self.state = sidecar_state.render(machine, workload, cluster)
 
     def supply(self, asked: dict[str, Any]) -> dict[str, str]:
         """A token, minutes long. Raises ClusterError."""

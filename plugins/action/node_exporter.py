@@ -8,6 +8,7 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+from ansible_collections.brownfield.mesh.plugins.module_utils.reachability import Case
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
     Machine,
     Workload,
@@ -48,7 +49,11 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 artifacts,
                 options["collectors"],
                 options["state_seconds"],
-                Probes(options["probe_seconds"], options["probe_cases"]),
+                Probes(
+                    options["probe_seconds"],
+                    options["probe_cases"],
+                    tuple(from_data(Case, case) for case in options["cases"]),
+                ),
             )
         except ValueError as error:
             raise AnsibleActionFail(str(error)) from None

@@ -32,13 +32,6 @@ options:
   cluster:
     description: The cluster's facts, as M(brownfield.mesh.plan) returns them.
     type: dict
-  cases:
-    description:
-      - What the machine may and may not reach, as M(brownfield.mesh.plan) returns it. In mode
-        C(sidecar) its prober reads them.
-    type: list
-    elements: dict
-    default: []
   mode:
     description: How the machine joins. Set by the action plugin.
     type: str
@@ -82,7 +75,6 @@ EXAMPLES = r"""
     machine: "{{ mesh_plan.machines[inventory_hostname].machine }}"
     workload: "{{ mesh_plan.machines[inventory_hostname].workload }}"
     cluster: "{{ mesh_plan.cluster }}"
-    cases: "{{ mesh_plan.cases[inventory_hostname] | default([]) }}"
   become: true
 """
 
@@ -166,7 +158,6 @@ def main() -> None:
             "machine": {"type": "dict"},
             "workload": {"type": "dict"},
             "cluster": {"type": "dict"},
-            "cases": {"type": "list", "elements": "dict", "default": []},
             "state": {"type": "dict"},
             "mode": {"type": "str", "choices": ["sidecar", "bridge"], "default": "sidecar"},
             "token": {"type": "str", "no_log": True},

@@ -60,6 +60,11 @@ options:
     description: Seconds between two writings of the machine's own state.
     type: int
     default: 30
+  cases:
+    description: What the machine's prober tries, as M(brownfield.mesh.plan) returns it.
+    type: list
+    elements: dict
+    default: []
   probe_seconds:
     description: Seconds between two rounds of the prober. Up to a quarter more is added by chance.
     type: int

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import yaml
@@ -29,10 +29,8 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.desired import (
     Link,
     User,
 )
-from ansible_collections.brownfield.mesh.plugins.module_utils.reachability import Case
 from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar.state import (
     CAPTURE_UNIT,
-    CASES,
     CONFIG,
     PROXY_UNIT,
     STATE,
@@ -47,7 +45,6 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
     HealthProbe,
     Machine,
     Workload,
-    to_data,
 )
 from ansible_collections.brownfield.mesh.plugins.plugin_utils import proxy_config, units
 
@@ -57,13 +54,8 @@ AZURE_ADDRESSES = ("169.254.169.254/32", "168.63.129.16/32")
 STATISTICS_SUFFIXES = ("no_filter_chain_match",)
 
 
-def render(
-    machine: Machine, workload: Workload, cluster: ClusterFacts, cases: Sequence[Case] = ()
-) -> SidecarState:
-    """The machine's desired state; ``cases`` are its prober's.
-
-    Pure: the same input gives the same bytes.
-    """
+def render(machine: Machine, workload: Workload, cluster: ClusterFacts) -> SidecarState:
+    """The machine's desired state. Pure: the same input gives the same bytes."""
     mesh = machine.mesh
     packaged = mesh.proxy.package != "binaries"
     places = {
@@ -88,8 +80,6 @@ def render(
     material = json.dumps([files, digests, units.proxy(places, domain, "")], sort_keys=True)
     digest = hashlib.sha256(material.encode()).hexdigest()[:16]
     rendered = [File("%s/%s" % (CONFIG, name), text, 0o644) for name, text in files.items()]
-    tried = json.dumps([to_data(case) for case in cases], sort_keys=True, indent=1) + "\n"
-    rendered.append(File(CASES, tried, 0o644))
     rendered.append(File("%s/%s" % (UNITS, PROXY_UNIT), units.proxy(places, domain, digest), 0o644))
     rendered.append(
         File("%s/%s" % (UNITS, CAPTURE_UNIT), units.capture(places["agent"], bypass), 0o644)

@@ -16,11 +16,8 @@ from typing import Any
 from ansible_collections.brownfield.mesh.plugins.module_utils import plan, validate
 from ansible_collections.brownfield.mesh.plugins.module_utils.cluster import ClusterFacts
 from ansible_collections.brownfield.mesh.plugins.module_utils.fields import PACKAGES
-from ansible_collections.brownfield.mesh.plugins.module_utils.reachability import (
-    DEFAULT_LIMIT,
-    Case,
-)
-from ansible_collections.brownfield.mesh.plugins.module_utils.spec import from_data, to_data
+from ansible_collections.brownfield.mesh.plugins.module_utils.reachability import DEFAULT_LIMIT
+from ansible_collections.brownfield.mesh.plugins.module_utils.spec import to_data
 from ansible_collections.brownfield.mesh.plugins.plugin_utils import sidecar_state
 
 MACHINES_PER_WORKLOAD = 10
@@ -68,11 +65,10 @@ def measure(machines: int) -> dict[str, Any]:
     parsed = time.perf_counter()
     planned = plan.build(fleet, FACTS, DEFAULT_LIMIT)
     built = time.perf_counter()
-    states = []
-    for machine in fleet.machines:
-        cases = [from_data(Case, case) for case in planned["cases"].get(machine.name, [])]
-        state = sidecar_state.render(machine, fleet.workload_of(machine), FACTS, cases)
-        states.append(to_data(state))
+    states = [
+        to_data(sidecar_state.render(machine, fleet.workload_of(machine), FACTS))
+        for machine in fleet.machines
+    ]
     end = time.perf_counter()
     assert len(states) == len(planned["machines"]) == machines
     return {

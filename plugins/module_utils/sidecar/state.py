@@ -26,8 +26,6 @@ TOKEN = RUNTIME + "/istio-token"
 CERTIFICATES = STATE + "/etc/certs"
 CERTIFICATE = CERTIFICATES + "/cert-chain.pem"
 CAPTURE_ENV = CONFIG + "/capture.env"
-# What this machine may and may not reach, for its prober.
-CASES = CONFIG + "/cases.json"
 CAPTURE_APPLIED = "/run/mesh-capture/applied"
 # Capture comes with the proxy, at boot too: what only a confirmed capture may do.
 CAPTURE_ENABLED = "%s/%s.wants/%s" % (UNITS, PROXY_UNIT, CAPTURE_UNIT)

@@ -54,6 +54,7 @@ EXPORTER: dict[str, Any] = {
     "artifacts": ARTIFACTS,
     "collectors": {"type": "list", "elements": "str", "default": []},
     "state_seconds": {"type": "int", "default": 30},
+    "cases": {"type": "list", "elements": "dict", "default": []},
     "probe_seconds": {"type": "int", "default": 60},
     "probe_cases": {"type": "int", "default": 32},
     "state": STATE,

@@ -21,7 +21,6 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.desired import Fil
 from ansible_collections.brownfield.mesh.plugins.module_utils.evidence import Probed, fits
 from ansible_collections.brownfield.mesh.plugins.module_utils.probe import probe
 from ansible_collections.brownfield.mesh.plugins.module_utils.reachability import Case
-from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar.state import CASES
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import from_data, to_data
 from ansible_collections.brownfield.mesh.plugins.module_utils.watch import textfile
 from ansible_collections.brownfield.mesh.plugins.module_utils.watch.state import (
@@ -48,10 +47,11 @@ HELP = {
 
 @dataclass(frozen=True)
 class Probes:
-    """How a machine tries its cases: ``per_round`` at most, every ``seconds`` seconds."""
+    """What a machine is to try: ``per_round`` cases at most, every ``seconds`` seconds."""
 
     seconds: int
     per_round: int
+    cases: tuple[Case, ...]
 
 
 @dataclass(frozen=True)
@@ -105,8 +105,8 @@ def remember(
     return after
 
 
-def render(probes: Probes, number: int, results: Mapping[str, Result], now: float) -> str:
-    """The metrics' text for ``number`` cases."""
+def render(probes: Probes, results: Mapping[str, Result], now: float) -> str:
+    """The metrics' text."""
     samples = []
     for result in results.values():
         case, seen = result.case, result.seen
@@ -117,6 +117,7 @@ def render(probes: Probes, number: int, results: Mapping[str, Result], now: floa
         samples.append(Sample("mesh_probe_as_expected", result.failed_rounds == 0, answer))
         samples.append(Sample("mesh_probe_failed_rounds", result.failed_rounds, named))
         samples.append(Sample("mesh_probe_duration_seconds", seen.seconds, named))
+    number = len(probes.cases)
     samples.append(Sample("mesh_probe_cases", number))
     samples.append(Sample("mesh_probe_rounds", rounds(number, probes.per_round)))
     samples.append(Sample("mesh_probe_interval_seconds", probes.seconds))
@@ -142,16 +143,15 @@ def main(
     """Try a round's cases and write the files, each whole or not at all."""
     host = host or Host()
     probes = from_data(Probes, json.loads(host.read(PROBES_FILE) or ""))
-    cases = [from_data(Case, case) for case in json.loads(host.read(CASES) or "[]")]
     turn, before = read_record(host.read(RECORD))
-    turn = (turn + 1) % rounds(len(cases), probes.per_round)
+    turn = (turn + 1) % rounds(len(probes.cases), probes.per_round)
     # Nothing is tried twice in a round: what comes and goes is seen by the next rounds.
-    tried = attempt(sample(cases, probes.per_round, turn), timeout=TIMEOUT, settle=0.0)
-    results = remember(cases, before, tried)
+    tried = attempt(sample(probes.cases, probes.per_round, turn), timeout=TIMEOUT, settle=0.0)
+    results = remember(probes.cases, before, tried)
     record = json.dumps({"turn": turn, "results": [to_data(one) for one in results.values()]})
     os.makedirs(host.path(TEXTFILES), mode=0o755, exist_ok=True)
     host.write(File(RECORD, record, 0o600))
-    host.write(File(PATH, render(probes, len(cases), results, now()), 0o644))
+    host.write(File(PATH, render(probes, results, now()), 0o644))
 
 
 if __name__ == "__main__":

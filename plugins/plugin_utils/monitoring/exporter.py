@@ -87,7 +87,7 @@ def render(
         archives=(archive,),
         files=(
             File(MACHINE_FILE, json.dumps(labels, sort_keys=True) + "\n", 0o644),
-            File(PROBES_FILE, tried, 0o644),
+            File(PROBES_FILE, tried, 0o600),
         ),
         units=(_exporter(archive, collectors), *_state(seconds), *_prober(probes.seconds, tried)),
         https_proxy=machine.mesh.proxy.https_proxy,
@@ -142,7 +142,7 @@ def _prober(seconds: int, tried: str) -> tuple[Unit, Unit]:
         "A round of this machine's prober",
         "prober",
         [
-            # A run does not wait for a round.
+            # A run does not wait for a round, and other cases end the one under way.
             ("Type", "exec"),
             ("RuntimeMaxSec", "300s"),
             # Root without a capability owns the folder it writes, and may do nothing else.

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +13,6 @@ from unittest.mock import Mock
 import pytest
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible_collections.brownfield.mesh.plugins.action import join
-from ansible_collections.brownfield.mesh.plugins.module_utils.reachability import Case
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
     Artifact,
     Identity,
@@ -42,8 +40,6 @@ MACHINE = Machine(
     "payments-db-1", PAYMENTS_DB.key, "192.0.2.13", mesh=Mesh(proxy=Proxy(artifacts=ARTIFACTS))
 )
 
-CASE = Case("a -> b:1 by name", "a", "b", "b.x.svc", "", 1, "http", "name", "refused", "rbac")
-
 
 class Action:
     """The action with a machine that answers as a test wants; everything it does is in ``log``."""
@@ -60,7 +56,6 @@ class Action:
         arguments = {"machine": MACHINE, "workload": PAYMENTS_DB, "cluster": FACTS}
         task = Mock(check_mode=check, async_val=0, diff=False)
         task.args = {name: to_data(value) for name, value in arguments.items()}
-        task.args["cases"] = [to_data(CASE)]
         made = join.ActionModule(task, connection, Mock(), Mock(), Mock(), Mock())
         made._find_needle = lambda folder, path: "/play/%s/%s" % (folder, path)
         made._transfer_file = lambda source, to: self.log.append(("push", source, to))
@@ -196,8 +191,6 @@ def test_every_call_brings_state_and_clock() -> None:
     assert all(call["clock"] > 0 for call in action.calls)
     assert action.calls[0]["state"]["spiffe_id"].endswith("/sa/payments-db")
     assert Path(action.calls[0]["state"]["agent"]).name == "pilot-agent"
-    files = {file["path"]: file["content"] for file in action.calls[0]["state"]["files"]["files"]}
-    assert json.loads(files["/etc/mesh-proxy/cases.json"]) == [to_data(CASE)]
 
 
 @pytest.fixture

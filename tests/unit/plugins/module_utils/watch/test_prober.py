@@ -14,7 +14,6 @@ from ansible_collections.brownfield.mesh.plugins.module_utils import desired
 from ansible_collections.brownfield.mesh.plugins.module_utils.desired import Host
 from ansible_collections.brownfield.mesh.plugins.module_utils.evidence import Probed
 from ansible_collections.brownfield.mesh.plugins.module_utils.reachability import Case
-from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar.state import CASES
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import to_data
 from ansible_collections.brownfield.mesh.plugins.module_utils.watch import prober
 from ansible_collections.brownfield.mesh.plugins.module_utils.watch.prober import Probes, Result
@@ -91,14 +90,9 @@ class Machine:
         self.tried: list[str] = []
 
     def has(self, *cases: Case, per_round: int = 32) -> None:
-        texts = {
-            PROBES_FILE: to_data(Probes(60, per_round)),
-            CASES: [to_data(case) for case in cases],
-        }
-        for name, data in texts.items():
-            path = Path(self.host.path(name))
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(data))
+        path = Path(self.host.path(PROBES_FILE))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(to_data(Probes(60, per_round, cases))))
 
     def round(self) -> str:
         def attempt(cases: list[Case], **limits: Any) -> list[Probed]:

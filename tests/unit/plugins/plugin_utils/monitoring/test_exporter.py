@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from ansible_collections.brownfield.mesh.plugins.module_utils.reachability import Case
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
     Artifact,
     Machine,
@@ -33,7 +34,8 @@ MACHINE = Machine('db "1"', PAYMENTS_DB.key, "192.0.2.13")
 ARTIFACT = Artifact("node_exporter", "a" * 64, url="https://mirror.example/x.deb")
 # systemd's score, ten times: it may not get worse.
 EXPOSURE = {EXPORTER_UNIT: 14, STATE_UNIT: 28, PROBE_UNIT: 28}
-PROBES = Probes(60, 32)
+CASE = Case("a -> b:1 by name", "a", "b", "b.x.svc", "", 1, "http", "name", "refused", "rbac")
+PROBES = Probes(60, 32, (CASE,))
 STATE = exporter.render(MACHINE, PAYMENTS_DB, [ARTIFACT], ["cpu", "filesystem"], 30, PROBES)
 UNITS = {unit.name: unit for unit in STATE.units}
 
@@ -95,13 +97,14 @@ def _rendered(probes: Probes) -> exporter.Installation:
     return exporter.render(MACHINE, PAYMENTS_DB, [ARTIFACT], ["cpu", "filesystem"], 30, probes)
 
 
-def test_the_prober_reads_what_was_given() -> None:
+def test_the_prober_reads_the_cases_that_were_given() -> None:
     (file,) = [file for file in STATE.files if file.path == PROBES_FILE]
     assert from_data(Probes, json.loads(file.content)) == PROBES
+    assert file.mode == 0o600
 
 
-def test_another_number_means_a_new_round_and_nothing_else() -> None:
-    changed = _rendered(dataclasses.replace(PROBES, per_round=8))
+def test_other_cases_mean_a_new_round_and_nothing_else() -> None:
+    changed = _rendered(dataclasses.replace(PROBES, cases=()))
     assert [unit.name for unit in changed.units if unit.digest != UNITS[unit.name].digest] == [
         PROBE_UNIT
     ]
@@ -110,4 +113,4 @@ def test_another_number_means_a_new_round_and_nothing_else() -> None:
 
 def test_every_wrong_number_is_named_at_once() -> None:
     with pytest.raises(ValueError, match=r"probe_seconds.*probe_cases"):
-        _rendered(Probes(0, 0))
+        _rendered(Probes(0, 0, ()))
