@@ -10,6 +10,7 @@ refusal in the same run, and if the service behind the port was seen alive.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -169,24 +170,30 @@ def _counted(fitting: Sequence[Case], around: Surroundings) -> dict[str, tuple[i
     A target may stand for several machines. All cases that can only have ended on a subset of
     these must be covered by what these machines counted together.
     """
-    result: dict[str, tuple[int, int] | None] = {}
-    for case in fitting:
-        name, machines = counter_of(case), frozenset(around.machines.get(case.target, ()))
-        if not name:
-            continue
+    ends = [
+        (case.id, counter_of(case), frozenset(around.machines.get(case.target, ())))
+        for case in fitting
+    ]
+    # Cases by counter and machines, kept at the first of these: a subset is found by its members.
+    tallies: dict[tuple[str, str], Counter[frozenset[str]]] = {}
+    for _id, name, machines in ends:
+        if machines:
+            tallies.setdefault((name, min(machines)), Counter())[machines] += 1
+
+    def count(name: str, machines: frozenset[str]) -> tuple[int, int] | None:
         rises = [around.rises[machine] for machine in machines if machine in around.rises]
         if not machines or len(rises) < len(machines):
-            result[case.id] = None
-            continue
+            return None
         tried = sum(
-            1
-            for other in fitting
-            if counter_of(other) == name
-            and around.machines.get(other.target)
-            and machines.issuperset(around.machines[other.target])
+            number
+            for machine in machines
+            for others, number in tallies.get((name, machine), {}).items()
+            if machines.issuperset(others)
         )
-        result[case.id] = (sum(counters.get(name, 0) for counters in rises), tried)
-    return result
+        return sum(counters.get(name, 0) for counters in rises), tried
+
+    counts = {(name, machines): count(name, machines) for _id, name, machines in ends if name}
+    return {id_: counts[name, machines] for id_, name, machines in ends if name}
 
 
 def _judge(

@@ -122,6 +122,29 @@ def test_a_target_of_which_one_machine_is_not_known_proves_nothing() -> None:
     assert not verdict(case, refused(case), surroundings)
 
 
+MACHINES = ("a", "b", "c")
+TARGETS = {"none": (), **{m: (m,) for m in MACHINES}, "ab": ("a", "b"), "abc": MACHINES}
+COUNTED = st.fixed_dictionaries({"no_filter_chain_match": st.integers(0, 9)})
+
+
+@given(
+    st.lists(st.sampled_from(sorted(TARGETS)), max_size=12),
+    st.dictionaries(st.sampled_from(MACHINES), COUNTED),
+)
+def test_what_must_be_counted_is_every_case_that_ended_on_these_machines(
+    targets: list[str], rises: dict[str, dict[str, int]]
+) -> None:
+    cases = [replace(TLS, id=str(n), target=target) for n, target in enumerate(targets)]
+    probed = {case.id: Probed(case.id, "refused", "reset") for case in cases}
+    checks = judge_traffic(cases, probed, Surroundings(TARGETS, rises, frozenset(), frozenset()))
+    for case, check in zip(cases, checks):
+        own = TARGETS[case.target]
+        known = bool(own) and all(machine in rises for machine in own)
+        counted = sum(rises[m]["no_filter_chain_match"] for m in own) if known else 0
+        tried = sum(bool(TARGETS[t]) and set(TARGETS[t]) <= set(own) for t in targets)
+        assert check.passed == (known and counted >= tried)
+
+
 def test_an_applications_own_403_is_no_policy() -> None:
     assert not verdict(RBAC_HTTP, Probed(RBAC_HTTP.id, "allowed", "http_403"), around())
 
