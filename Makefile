@@ -41,7 +41,8 @@ demo: bootstrap ## Lab up, join its machines, prove it by traffic, make the repo
 	@echo "Tear down:     make lab-down"
 
 .PHONY: test
-test: bootstrap ## Every gate: lint, types, unit, sanity, terraform, integration, Molecule scenarios on the lab
+test: ## Every gate: lint, types, unit, sanity, terraform, integration, Molecule scenarios on the lab
+	@scripts/bootstrap chromium
 	@scripts/stages --all lint types unit sanity terraform integration -- molecule
 
 ##@ The lab
@@ -73,7 +74,7 @@ verify: ## Prove by traffic, from the lab's machines, what may and what may not 
 
 .PHONY: report
 report: ## Make a page of what verify saw
-	@ansible-playbook brownfield.mesh.report -e mesh_evidence_path=$(CURDIR)/$(EVIDENCE) -e mesh_report_path=$(CURDIR)/$(REPORT)
+	@ansible-playbook brownfield.mesh.report -i $(INVENTORY) -e mesh_evidence_path=$(CURDIR)/$(EVIDENCE) -e mesh_report_path=$(CURDIR)/$(REPORT)
 
 ##@ Gates, one by one
 
@@ -114,6 +115,7 @@ molecule-%:
 
 .PHONY: bench
 bench: ## Measure on the lab, print JSON
+	@scripts/bootstrap chromium
 	@python -m tests.benchmark
 
 .PHONY: docs
