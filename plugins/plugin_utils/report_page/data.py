@@ -168,11 +168,11 @@ def _workloads(
 def _allow_list(workloads: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Who may call whom. ``known`` says whether both ends are workloads of this inventory."""
     known: dict[tuple[str, str], list[str]] = {}
-    hosts = {}
+    keys = set()
     for workload in workloads:
-        namespace, name = workload["key"].split("/")
+        namespace = workload["key"].split("/")[0]
         known.setdefault((namespace, workload["service_account"]), []).append(workload["key"])
-        hosts["%s.%s.svc.cluster.local" % (name, namespace)] = workload["key"]
+        keys.add(workload["key"])
     edges: dict[tuple[str, str, bool], set[int]] = {}
     for workload in workloads:
         served = [port["port"] for port in workload["ports"]]
@@ -183,7 +183,7 @@ def _allow_list(workloads: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 edge = edges.setdefault((caller, workload["key"], principal in known), set())
                 edge.update(rule["ports"] or served)
         for call in workload["calls"]:
-            if call["host"] not in hosts:
+            if _workload_of(call["host"]) not in keys:
                 edges.setdefault((workload["key"], call["host"], False), set()).add(call["port"])
     return [
         {"caller": caller, "callee": callee, "ports": sorted(ports), "known": both}
@@ -216,9 +216,9 @@ def _paths(traffic: Sequence[Mapping[str, Any]], place: Mapping[str, str]) -> li
 
 
 def _workload_of(host: str) -> str:
-    """NAMESPACE/NAME of a Service's name; any other name as it is."""
-    name, _dummy, rest = host.partition(".")
-    return "%s/%s" % (rest.split(".")[0], name) if ".svc." in rest else host
+    """NAMESPACE/NAME of a Service's full name; any other name as it is."""
+    name, service, rest = host.partition(".svc.cluster.local")
+    return "/".join(reversed(name.split("."))) if service and not rest else host
 
 
 def _state(expected: str, cases: Sequence[Mapping[str, Any]]) -> str:
