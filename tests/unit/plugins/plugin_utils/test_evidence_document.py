@@ -13,7 +13,13 @@ import jsonschema
 import pytest
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.evidence_document import Seen, write
 
-from tests.unit.plugins.plugin_utils.evidence_fixture import HOSTS, evidence, registrations, seen
+from tests.unit.plugins.plugin_utils.evidence_fixture import (
+    HOSTS,
+    REASONS,
+    evidence,
+    registrations,
+    seen,
+)
 
 SCHEMA = json.loads(
     (Path(__file__).parents[4] / "docs" / "evidence.schema.json").read_text(encoding="utf-8")
@@ -49,6 +55,7 @@ def test_a_run_where_all_is_well() -> None:
     assert db["identity"]["spiffe_id"] == "spiffe://cluster.local/ns/payments/sa/payments-db"
     assert db["identity"]["seconds_left"] == 24 * 3600 - 2 * 60
     assert db["counted"] == {"no_filter_chain_match": 3, "rbac_allowed_tcp": 1}
+    assert (batch["mode_reason"], db["mode_reason"]) == ("", REASONS["db-1"])
     assert document["vantages"] == ["outsider-1"]
 
 
