@@ -38,8 +38,10 @@ PLURALS = {
 }
 
 
-def _decide(api: ApiServer, namespace: str, user: str = "admin") -> Decision:
-    workload = replace(PAYMENTS_DB, namespace=namespace)
+def _decide(
+    api: ApiServer, namespace: str, user: str = "admin", name: str = "payments-db"
+) -> Decision:
+    workload = replace(PAYMENTS_DB, namespace=namespace, name=name)
     fleet = Fleet(Mesh(cluster=api.cluster(user)), (workload,), ())
     return mode_facts.decide(fleet, FACTS)[workload.key]
 
@@ -50,10 +52,10 @@ def _make(client: Client, namespace: str, **labels: str) -> None:
     client.request("POST", "/api/v1/namespaces", body)
 
 
-def _await_bridge(api: ApiServer, namespace: str) -> Decision:
+def _await_bridge(api: ApiServer, namespace: str, name: str = "payments-db") -> Decision:
     """A policy takes a moment to reach the API server's admission."""
     end = time.monotonic() + 20
-    while (decision := _decide(api, namespace)).mode != "bridge":
+    while (decision := _decide(api, namespace, name=name)).mode != "bridge":
         assert time.monotonic() < end, decision
         time.sleep(0.2)
     return decision
@@ -125,6 +127,24 @@ def test_a_namespace_that_does_not_exist_yet(api: ApiServer, namespace: str) -> 
     assert decision.mode == "sidecar"
     assert f"{namespace} is yet to be made" in decision.reason
     assert api.client().find(f"/api/v1/namespaces/{namespace}") is None
+
+
+def test_what_the_whole_cluster_refuses_is_known_before_the_namespace_is(
+    api: ApiServer, namespace: str
+) -> None:
+    client = api.client()
+    policy, binding = managed_policy()
+    # For one name, so that the other tests are left alone.
+    policy["spec"]["validations"][0]["expression"] = "object.metadata.name != 'everywhere'"
+    del binding["spec"]["matchResources"]
+    paths = _install(client, [policy, binding])
+    try:
+        decision = _await_bridge(api, namespace, "everywhere")
+        assert f"(asked in namespace default: {namespace} is yet to be made)" in decision.reason
+        assert decision.reason.endswith("this managed mesh has pods only")
+    finally:
+        for path in paths:
+            client.request("DELETE", path)
 
 
 def test_missing_rights_are_an_error(api: ApiServer, managed: str) -> None:

@@ -92,6 +92,7 @@ def test_the_clusters_rules_decide(
         (ApiError(403, RIGHTS, STATUS), r'"ci" cannot patch .*docs/controller-roles\.yaml'),
         # Whoever may name users may not choose what this means.
         (ApiError(403, RIGHTS.replace("ci", POLICY), STATUS), "cannot patch"),
+        (ApiError(403, RIGHTS.replace("ci", HOOK), STATUS), "cannot patch"),
         (ApiError(403, GROUP + "exceeded quota: objects", STATUS), "exceeded quota"),
         (ApiError(404, "<html>nothing here</html>", {}), "nothing here"),
         (ApiError(422, "spec.template: Invalid value", STATUS), "Invalid value"),
