@@ -39,7 +39,6 @@ MACHINES = {
     "db-1": (Machine("db-1", DB.key, "198.18.0.13"), DB),
     "batch-1": (Machine("batch-1", BATCH.key, "198.18.0.14"), BATCH),
 }
-REASONS = {"db-1": "auto: the cluster takes WorkloadGroup", "batch-1": ""}
 ADDRESS = "198.18.0.13"
 CASES = [
     Case("a", "batch-1", DB.service_host, DB.service_host, "", 5432, "postgres", "name", "allowed"),
@@ -68,7 +67,7 @@ def plan() -> dict[str, Any]:
             name: {"machine": to_data(machine), "workload": to_data(workload)}
             for name, (machine, workload) in MACHINES.items()
         },
-        "modes": {name: {"mode": "sidecar", "reason": reason} for name, reason in REASONS.items()},
+        "modes": {name: {"mode": "sidecar", "reason": ""} for name in MACHINES},
         "cases": cases,
     }
 

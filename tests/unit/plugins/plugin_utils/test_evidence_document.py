@@ -15,8 +15,8 @@ from ansible_collections.brownfield.mesh.plugins.plugin_utils.evidence_document 
 
 from tests.unit.plugins.plugin_utils.evidence_fixture import (
     HOSTS,
-    REASONS,
     evidence,
+    plan,
     registrations,
     seen,
 )
@@ -55,8 +55,16 @@ def test_a_run_where_all_is_well() -> None:
     assert db["identity"]["spiffe_id"] == "spiffe://cluster.local/ns/payments/sa/payments-db"
     assert db["identity"]["seconds_left"] == 24 * 3600 - 2 * 60
     assert db["counted"] == {"no_filter_chain_match": 3, "rbac_allowed_tcp": 1}
-    assert (batch["mode_reason"], db["mode_reason"]) == ("", REASONS["db-1"])
     assert document["vantages"] == ["outsider-1"]
+
+
+def test_why_auto_decided_as_it_did_is_said_of_each_machine() -> None:
+    planned = plan()
+    planned["modes"]["db-1"]["reason"] = "auto: the cluster takes WorkloadGroup"
+    document = evidence(plan=planned)
+    validate(document)
+    reasons = [machine["mode_reason"] for machine in document["machines"]]
+    assert reasons == ["", "auto: the cluster takes WorkloadGroup"]
 
 
 def test_the_schema_refuses_what_it_does_not_know() -> None:
