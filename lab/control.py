@@ -32,6 +32,7 @@ ISTIOD_DIFFERS = {
     "PILOT_ENABLE_METADATA_EXCHANGE": "false",  # a filter that only Istio's own Envoy build has
     "PILOT_ENABLE_ALPN_FILTER": "false",  # the same
 }
+MANAGED_LABEL = "lab.brownfield.mesh/managed"
 # Kinds of the charts that have no meaning without pods, or whose webhooks nothing could route to.
 LEFT_OUT = {
     "Deployment",
@@ -123,7 +124,7 @@ def configure(lab: Lab) -> Api:
     definitions = [item for item in objects if item["kind"] == "CustomResourceDefinition"]
     api.apply([namespace("istio-system"), *definitions])
     api.apply(item for item in objects if item not in definitions)
-    api.apply(istiod_endpoints(lab))
+    api.apply([*istiod_endpoints(lab), *managed_policy()])
     machine.execute(lab, CONTROL, "systemctl", "enable", "--now", "istiod.service")
 
     root = "/api/v1/namespaces/istio-system/configmaps/istio-ca-root-cert"
@@ -134,6 +135,29 @@ def configure(lab: Lab) -> Api:
 def namespace(name: str) -> Object:
     """A plain namespace."""
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+
+
+def managed_policy() -> list[Object]:
+    """Plays a managed cluster, which wants no machines, in namespaces with MANAGED_LABEL."""
+    name = "managed.lab.brownfield.mesh"
+    api = {"apiVersion": "admissionregistration.k8s.io/v1", "metadata": {"name": name}}
+    rule = {
+        "apiGroups": ["networking.istio.io"],
+        "apiVersions": ["*"],
+        "operations": ["CREATE", "UPDATE"],
+        "resources": ["workloadentries", "workloadgroups"],
+    }
+    refusal = {"expression": "false", "message": "this managed mesh has pods only"}
+    policy = {"matchConstraints": {"resourceRules": [rule]}, "validations": [refusal]}
+    binding = {
+        "policyName": name,
+        "validationActions": ["Deny"],
+        "matchResources": {"namespaceSelector": {"matchLabels": {MANAGED_LABEL: "true"}}},
+    }
+    return [
+        {**api, "kind": "ValidatingAdmissionPolicy", "spec": policy},
+        {**api, "kind": "ValidatingAdmissionPolicyBinding", "spec": binding},
+    ]
 
 
 def istiod_endpoints(lab: Lab) -> list[Object]:

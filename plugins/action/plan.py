@@ -15,7 +15,11 @@ from ansible_collections.brownfield.mesh.plugins.module_utils import plan, valid
 from ansible_collections.brownfield.mesh.plugins.module_utils.field_types import Unreadable
 from ansible_collections.brownfield.mesh.plugins.module_utils.problems import SpecError, printable
 from ansible_collections.brownfield.mesh.plugins.module_utils.reachability import DEFAULT_LIMIT
-from ansible_collections.brownfield.mesh.plugins.plugin_utils import cluster_facts, proxy_config
+from ansible_collections.brownfield.mesh.plugins.plugin_utils import (
+    cluster_facts,
+    mode_facts,
+    proxy_config,
+)
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.errors import ClusterError
 
 # Variables of others that are read beside ours.
@@ -44,16 +48,18 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             name: given[name] for name in ("hostvars", "omit") if name in given
         }
         try:
-            fleet = validate.parse(
-                variables(given["hostvars"], self._loader, magic),
-                exists=self._exists,
-            )
+            hosts = variables(given["hostvars"], self._loader, magic)
+            fleet = validate.parse(hosts, self._exists)
             if annotations := proxy_config.problems(fleet):
                 raise SpecError(annotations)
             facts = cluster_facts.read(fleet.mesh)
+            decisions = mode_facts.decide(fleet, facts)
+            if decisions:
+                fleet = validate.parse(hosts, self._exists, decisions)
         except (SpecError, ClusterError) as error:
             raise AnsibleActionFail(str(error)) from None
-        result.update(plan.build(fleet, facts, arguments["max_cases_per_machine"]))
+        limit = arguments["max_cases_per_machine"]
+        result.update(plan.build(fleet, facts, limit, decisions))
         result["changed"] = False
         return result
 

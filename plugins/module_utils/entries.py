@@ -25,6 +25,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.fields import (
     WORKLOAD,
 )
 from ansible_collections.brownfield.mesh.plugins.module_utils.forms import IPV4
+from ansible_collections.brownfield.mesh.plugins.module_utils.modes import Decisions
 from ansible_collections.brownfield.mesh.plugins.module_utils.problems import kind_of
 from ansible_collections.brownfield.mesh.plugins.module_utils.record_types import Record
 
@@ -48,6 +49,7 @@ class Entry:
     machine: Mapping[str, Any]
     address: str
     ssh_port: int
+    auto: str = ""  # the fact that made mode `auto` what it is in `workload`; empty if chosen
 
     @property
     def key(self) -> str:
@@ -55,6 +57,20 @@ class Entry:
         if "namespace" in self.workload and "name" in self.workload:
             return "%s/%s" % (self.workload["namespace"], self.workload["name"])
         return ""
+
+    def decided(self, decisions: Decisions) -> Entry:
+        """This entry with the mode that ``auto`` became, where that was decided."""
+        decision = decisions.get(self.key)
+        if decision is None or self.workload.get("mode") != "auto":
+            return self
+        workload = {**self.workload, "mode": decision.mode}
+        return dataclasses.replace(self, workload=workload, auto=decision.reason)
+
+    def because(self, why: str) -> str:
+        """``why``, a problem of the mode, with where that mode comes from if nobody wrote it."""
+        if not self.auto:
+            return why
+        return "%s (auto decided for %s: %s)" % (why, self.workload["mode"], self.auto)
 
     def merged(self, part: str) -> Any:
         """``proxy`` or ``capture`` of the mesh with this machine's overrides, or None when one of

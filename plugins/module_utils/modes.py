@@ -1,12 +1,22 @@
 # Copyright (c) 2026 the brownfield.mesh authors
 # SPDX-License-Identifier: Apache-2.0
-"""How machines join: what ``auto`` decides."""
+"""What mode ``auto`` became: decided by fact on the controller, passed on as data."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-def decide(mode: str) -> tuple[str, str]:
-    """The mode that ``mode`` of a workload means, and the reason."""
-    if mode == "auto":
-        return "sidecar", "auto: a bridge is only made where it is asked for"
-    return mode, "chosen in mesh_workload.mode"
+
+@dataclass(frozen=True)
+class Decision:
+    """The ``mode`` (sidecar or bridge) that a workload of mode ``auto`` gets. ``reason`` is the
+    fact that decided, as the end of a sentence: ``the cluster takes WorkloadGroup``."""
+
+    mode: str
+    reason: str
+
+
+# By Workload.key.
+Decisions = Mapping[str, Decision]
+NOTHING_DECIDED: Decisions = {}

@@ -10,15 +10,25 @@ import json
 from typing import Any
 
 from ansible_collections.brownfield.mesh.plugins.module_utils.cluster import ClusterFacts
-from ansible_collections.brownfield.mesh.plugins.module_utils.modes import decide
+from ansible_collections.brownfield.mesh.plugins.module_utils.modes import (
+    NOTHING_DECIDED,
+    Decisions,
+)
 from ansible_collections.brownfield.mesh.plugins.module_utils.reachability import matrix
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Fleet, Mesh, to_data
 
 NOTHING = Mesh()  # what a machine is translated with, where its own mesh is put in afterwards
 
 
-def build(fleet: Fleet, facts: ClusterFacts, max_cases: int) -> dict[str, Any]:
+def build(
+    fleet: Fleet,
+    facts: ClusterFacts,
+    max_cases: int,
+    decisions: Decisions = NOTHING_DECIDED,
+) -> dict[str, Any]:
     """The plan for ``fleet``, JSON data without secrets (see the module's return values).
+
+    ``decisions`` are those with which the fleet was parsed.
 
     Machines whose mesh is the fleet's, and machines of one workload, share these parts.
     """
@@ -30,8 +40,9 @@ def build(fleet: Fleet, facts: ClusterFacts, max_cases: int) -> dict[str, Any]:
         own = mesh if machine.mesh is fleet.mesh else to_data(machine.mesh)
         content = {**to_data(dataclasses.replace(machine, mesh=NOTHING)), "mesh": own}
         machines[machine.name] = {"machine": content, "workload": workloads[machine.workload]}
-        mode, reason = decide(workloads[machine.workload]["mode"])
-        modes[machine.name] = {"mode": mode, "reason": reason}
+        decision = decisions.get(machine.workload)
+        reason = "auto: %s" % decision.reason if decision else ""
+        modes[machine.name] = {"mode": machine.mode, "reason": reason}
     vantages = to_data(fleet.vantages)
     reach = matrix(fleet, max_cases)
     cases: dict[str, list[dict[str, Any]]] = {}

@@ -32,14 +32,22 @@ Exists = Callable[[str, str], bool]
 
 
 def check_host(entry: Entry, exists: Exists, report: Report) -> None:
-    """What one host alone can contradict itself in."""
+    """What one host alone can contradict itself in. Of ``auto``, before it is decided, nothing is
+    said that holds for one mode only."""
+
+    def report_of_mode(variable: str, why: str, fix: str) -> None:
+        report(variable, entry.because(why), fix)
+
+    mode = entry.workload.get("mode")
     _check_files(entry, exists, report)
-    _check_package(entry, report)
     _check_ports(entry, report)
-    if entry.workload.get("mode") != "bridge":
-        _check_capture(entry, report)
-    else:
-        check_bridge(entry, exists, report)
+    _check_strange_artifacts(entry, report)
+    if mode != "auto":
+        _check_missing_artifacts(entry, report_of_mode)
+    if mode == "bridge":
+        check_bridge(entry, exists, report_of_mode)
+    elif mode != "auto":
+        _check_capture(entry, report_of_mode)
 
 
 def _check_files(entry: Entry, exists: Exists, report: Report) -> None:
@@ -66,22 +74,26 @@ def _place(entry: Entry, name: str) -> str:
     return "%s.proxy.%s" % ("mesh_machine" if name in override else "mesh", name)
 
 
-def _check_package(entry: Entry, report: Report) -> None:
+def _check_strange_artifacts(entry: Entry, report: Report) -> None:
     proxy: Proxy | None = entry.merged("proxy")
     if proxy is None:
         return
-    needed = PACKAGES[proxy.package]
-    place = _place(entry, "artifacts")
     given = {artifact.name for artifact in proxy.artifacts}
-    strange = sorted(given.difference(needed))
-    if entry.workload.get("mode") == "bridge":
-        needed = ("envoy",)
+    strange = sorted(given.difference(PACKAGES[proxy.package]))
     if strange:
         report(
-            place,
+            _place(entry, "artifacts"),
             "has %s, which package %s has no use for" % (listed(strange), proxy.package),
             "remove it, or correct package",
         )
+
+
+def _check_missing_artifacts(entry: Entry, report: Report) -> None:
+    proxy: Proxy | None = entry.merged("proxy")
+    if proxy is None:
+        return
+    bridge = entry.workload.get("mode") == "bridge"
+    needed = ("envoy",) if bridge else PACKAGES[proxy.package]
     architectures = {artifact.architecture for artifact in proxy.artifacts} - {"any"}
     for architecture in sorted(architectures) or ["any"]:
         missing = [
@@ -95,7 +107,7 @@ def _check_package(entry: Entry, report: Report) -> None:
         if missing:
             suffix = "" if architecture == "any" else " for %s" % architecture
             report(
-                place,
+                _place(entry, "artifacts"),
                 "lacks %s%s" % (listed(missing), suffix),
                 "add it with sha256 and url or path: package %s needs it" % proxy.package,
             )
@@ -249,6 +261,7 @@ def _check_calls(
                 why, fix = _objection(entry, call, callees[call.host])
             elif entry.workload.get("mode") == "bridge":
                 why, fix = unknown_callee(call)
+                why = entry.because(why) if why else ""
             else:
                 continue
             if why:

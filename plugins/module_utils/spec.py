@@ -271,7 +271,7 @@ class Machine:
     address: str
     external_address: str = ""
     ssh_port: int = 22
-    mode: str = "sidecar"  # sidecar | bridge, after `auto` was decided
+    mode: str = "sidecar"  # sidecar | bridge; auto until that is decided
     mesh: Mesh = Mesh()  # the mesh with this machine's overrides applied
 
     @property

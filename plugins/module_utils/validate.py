@@ -12,7 +12,10 @@ from typing import Any
 from ansible_collections.brownfield.mesh.plugins.module_utils import entries as reading
 from ansible_collections.brownfield.mesh.plugins.module_utils import rules
 from ansible_collections.brownfield.mesh.plugins.module_utils.entries import Entry
-from ansible_collections.brownfield.mesh.plugins.module_utils.modes import decide
+from ansible_collections.brownfield.mesh.plugins.module_utils.modes import (
+    NOTHING_DECIDED,
+    Decisions,
+)
 from ansible_collections.brownfield.mesh.plugins.module_utils.problems import (
     Collector,
     SpecError,
@@ -34,14 +37,16 @@ def _assumed(what: str, path: str) -> bool:
 def parse(
     hosts: Mapping[str, Mapping[str, Any]],
     exists: rules.Exists = _assumed,
+    decisions: Decisions = NOTHING_DECIDED,
 ) -> Fleet:
     """The fleet that the whole inventory describes.
 
     ``hosts`` has the variables of each host by inventory name: plain, evaluated values, or
     ``Unreadable`` in place of one. Hosts without ``mesh_workload`` and ``mesh_vantage`` are passed
     over. ``exists`` says of the path of a kubeconfig, an artefact or a certificate whether it is a
-    file on the controller. Raises SpecError with every problem of the inventory, whatever the
-    input.
+    file on the controller. ``decisions`` are what mode ``auto`` became; without one, a workload and
+    its machines stay ``auto``, and what holds for one mode only is not judged. Raises SpecError
+    with every problem of the inventory, whatever the input.
     """
     collector = Collector()
     exists = functools.lru_cache(maxsize=None)(exists)
@@ -51,6 +56,7 @@ def parse(
         entry = reading.read(name, hosts[name], report)
         if entry is None:
             continue
+        entry = entry.decided(decisions)
         found.append(entry)
         if not entry.is_vantage:
             rules.check_host(entry, exists, report)
@@ -106,6 +112,6 @@ def _machine(entry: Entry, mesh: Mesh) -> Machine:
         address=entry.address,
         external_address=entry.machine.get("external_address", ""),
         ssh_port=entry.ssh_port,
-        mode=decide(entry.workload["mode"])[0],
+        mode=entry.workload["mode"],
         mesh=dataclasses.replace(mesh, **overrides) if overrides else mesh,
     )

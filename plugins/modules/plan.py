@@ -16,6 +16,11 @@ description:
     P(brownfield.mesh.plan#role) describes these variables.
   - Fails with every problem of the inventory at once, each with host, variable, what is wrong, and
     what to write instead.
+  - Decides for each workload of mode V(auto) how its machines join, by a server-side dry run of its
+    WorkloadGroup. V(sidecar), if the cluster takes it; V(bridge), if the cluster does not know this
+    kind or refuses it by admission. That needs the right to apply WorkloadGroups, whatever
+    becomes of the objects later; without an answer the plan fails. A mode that is written in the
+    inventory asks nothing.
   - Reads the cluster once, and returns what all other modules of this collection work from.
   - Runs on the controller only, and changes nothing. Use it with C(run_once).
 options:
@@ -65,11 +70,13 @@ vantages:
   sample:
     - {name: outsider-1, address: 198.18.0.15}
 modes:
-  description: By inventory name, how the machine joins, and why.
+  description:
+    - By inventory name, how the machine joins, and the fact that decided so where the inventory
+      leaves it to V(auto); the reason is empty where the inventory chose.
   returned: success
   type: dict
   sample:
-    payments-db-1: {mode: sidecar, reason: "auto: a bridge is only made where it is asked for"}
+    payments-db-1: {mode: sidecar, reason: "auto: the cluster takes WorkloadGroup"}
 cluster:
   description: What was read from the cluster; nothing of it is secret.
   returned: success
@@ -91,7 +98,9 @@ cases_left_out:
   sample:
     - {source: outsider-1, what: "cases of 994 of 1000 machines, because of the limit of 64"}
 fleet_digest:
-  description: SHA-256 of everything that the inventory describes. The same for the same inventory.
+  description:
+    - SHA-256 of everything that the inventory describes, with the modes as they are decided. The
+      same for the same inventory and decisions.
   returned: success
   type: str
 """

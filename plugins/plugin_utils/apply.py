@@ -103,6 +103,25 @@ def delete(client: Client, uids: Mapping[Ref, str]) -> None:
     _fail_on(client.each(one, uids.items()))
 
 
+def patch(client: Client, item: Object, *, dry_run: bool, force: bool = False) -> dict[str, Any]:
+    """The object that the server makes of ``item``; with ``dry_run`` it keeps nothing.
+
+    ``force`` takes fields over from other managers. Raises ApiError.
+    """
+    query = {"fieldManager": MANAGER, "fieldValidation": "Strict"}
+    if dry_run:
+        query["dryRun"] = "All"
+    if force:
+        query["force"] = "true"
+    return client.request(
+        "PATCH",
+        ref_of(item).path,
+        body=item,
+        query=query,
+        content_type="application/apply-patch+yaml",
+    )
+
+
 def comparable(live: Mapping[str, Any]) -> Object:
     """A live object without what the server writes on its own."""
     content = {key: value for key, value in live.items() if key != "status"}
@@ -120,9 +139,9 @@ def _compare(client: Client, item: Object) -> _Comparison:
         if live and "deletionTimestamp" in live["metadata"]:
             problem = f"{ref}: is just being deleted. Wait until it is gone and run again"
             return _Comparison(change, (problem,))
-        result = _patch(client, item, dry_run=True)
+        result = patch(client, item, dry_run=True)
     except ApiError as error:
-        if error.status == 404 and error.details.get("kind") == "namespaces":
+        if error.lacks_namespace:
             return _Comparison(change)  # will be there when it is this object's turn
         return _Comparison(change, _problems(ref, error))
     if live is None:
@@ -143,7 +162,8 @@ def _compare_former(client: Client, ref: Ref, workload: Workload) -> _Comparison
     # Istio keeps endpoints of a Service whose selector goes, and machines refuse to change modes.
     problem = (
         f"{workload.key} is in mode {former} in the cluster: let all of its machines leave as they"
-        " joined (playbook offboard), then change mesh_workload.mode"
+        " joined (playbook offboard), then change mesh_workload.mode. Where auto has decided"
+        f" otherwise now, write mode: {former} to stay"
     )
     return _Comparison(
         Change(ref, "deleted", comparable(live)),
@@ -155,7 +175,7 @@ def _compare_former(client: Client, ref: Ref, workload: Workload) -> _Comparison
 def _write(client: Client, items: Iterable[Object]) -> None:
     _fail_on(
         client.each(
-            lambda item: _attempt(ref_of(item), lambda: _patch(client, item, dry_run=False)), items
+            lambda item: _attempt(ref_of(item), lambda: patch(client, item, dry_run=False)), items
         )
     )
 
@@ -169,19 +189,6 @@ def _attempt(ref: Ref, action: Callable[[], object], gone_is_fine: bool = False)
             return ""
         return "\n".join(_problems(ref, error))
     return ""
-
-
-def _patch(client: Client, item: Object, dry_run: bool) -> dict[str, Any]:
-    query = {"fieldManager": MANAGER, "fieldValidation": "Strict"}
-    if dry_run:
-        query["dryRun"] = "All"
-    return client.request(
-        "PATCH",
-        ref_of(item).path,
-        body=item,
-        query=query,
-        content_type="application/apply-patch+yaml",
-    )
 
 
 def _problems(ref: Ref, error: ApiError) -> tuple[str, ...]:

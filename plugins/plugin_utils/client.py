@@ -49,14 +49,18 @@ class Client:
         """The object or list at ``path``. Raises ApiError (404: it is not there)."""
         return self.request("GET", path, query=query)
 
-    def find(self, path: str) -> dict[str, Any] | None:
-        """The object at ``path``, or None. Raises ApiError when its kind is unknown."""
+    def find(self, path: str, query: Mapping[str, str] | None = None) -> dict[str, Any] | None:
+        """The object at ``path``, or None, also when its kind is unknown. Raises ApiError."""
         try:
-            return self.get(path)
+            return self.get(path, query)
         except ApiError as error:
-            if error.status == 404 and error.details:
+            if error.unknown_kind or (error.status == 404 and error.details):
                 return None
             raise
+
+    def items(self, path: str, query: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
+        """What the list at ``path`` holds: nothing when its kind is unknown. Raises ApiError."""
+        return list((self.find(path, query) or {}).get("items") or ())
 
     def request(
         self,

@@ -35,10 +35,10 @@ def drain(
     found: dict[Ref, str] = {}
     for namespace in sorted({namespace for namespace, _, _ in wanted}):
         try:
-            answer = client.get(collection_path("WorkloadEntry", namespace))
+            entries = client.items(collection_path("WorkloadEntry", namespace))
         except ApiError as error:
             raise ClusterError(explain(error, f"WorkloadEntries of {namespace}")) from None
-        for item in answer.get("items") or ():
+        for item in entries:
             metadata = item["metadata"]
             group = (metadata.get("annotations") or {}).get(GROUP_ANNOTATION, "")
             if (namespace, group, (item.get("spec") or {}).get("address", "")) in wanted:

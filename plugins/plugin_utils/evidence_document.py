@@ -95,7 +95,12 @@ def document(
             "fleet_digest": plan.get("fleet_digest", ""),
         },
         "machines": [
-            _machine(*machines[name], seen.get(name), around.rises.get(name), name not in bad, now)
+            {
+                **_machine(
+                    *machines[name], seen.get(name), around.rises.get(name), name not in bad, now
+                ),
+                "mode_reason": plan["modes"][name]["reason"],
+            }
             for name in hosts
             if name in machines
         ],

@@ -13,7 +13,6 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.cluster import (
     network_of,
     workload_labels,
 )
-from ansible_collections.brownfield.mesh.plugins.module_utils.modes import decide
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
     HealthProbe,
     Machine,
@@ -59,7 +58,7 @@ def render(
             _deny_policy(workload.namespace),
             *(
                 _bridge_objects(mesh, workload, network, bridges.get(workload.key, []))
-                if decide(workload.mode)[0] == "bridge"
+                if workload.mode == "bridge"
                 else _own_objects(mesh, workload, network)
             ),
         ):
@@ -81,7 +80,7 @@ def own_refs(workload: Workload) -> tuple[Ref, ...]:
 def former_mode(ref: Ref, workload: Workload) -> str:
     """The mode that ``ref``, an object of ``workload`` no longer wanted, shows it to have been in;
     empty when it shows none, or the present one."""
-    if decide(workload.mode)[0] == "bridge":
+    if workload.mode == "bridge":
         return "sidecar" if ref.kind == "WorkloadGroup" else ""
     entry = Ref("ServiceEntry", workload.namespace, workload.name)
     return "bridge" if ref == entry else ""

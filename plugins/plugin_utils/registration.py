@@ -50,10 +50,10 @@ def workload_entries(cluster: Cluster, namespaces: Iterable[str]) -> list[Regist
 
     def entries(namespace: str) -> list[Registration]:
         try:
-            answer = client.get(collection_path("WorkloadEntry", namespace))
+            found = client.items(collection_path("WorkloadEntry", namespace))
         except ApiError as error:
             raise ClusterError(explain(error, f"WorkloadEntries of {namespace}")) from None
-        return [_registration(item) for item in answer.get("items") or ()]
+        return [_registration(item) for item in found]
 
     found = client.each(entries, sorted(set(namespaces)))
     return sorted((one for part in found for one in part), key=lambda r: (r.namespace, r.name))

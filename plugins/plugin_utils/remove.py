@@ -171,7 +171,7 @@ def _is_ours_alone(live: Mapping[str, Any]) -> bool:
 def _items(
     client: Client, kind: str, namespace: str, query: Mapping[str, str] | None = None
 ) -> list[Object]:
-    return list(client.get(collection_path(kind, namespace), query).get("items") or ())
+    return client.items(collection_path(kind, namespace), query)
 
 
 def _await_gone(client: Client, ref: Ref) -> None:

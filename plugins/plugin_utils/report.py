@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.brownfield.mesh.plugins.module_utils.problems import compact
+
 WIDTH = 100
 
 _COLOURS = {"good": "32", "bad": "31;1", "title": "1", "dim": "2"}
@@ -76,6 +78,15 @@ class _Page:
         self.lines.append("  %s %s" % (self.mark(False), self.paint(first, "title")))
         self.lines += ["      " + line for line in rest]
 
+    def note(self, text: str) -> None:
+        self.lines += textwrap.wrap(
+            text,
+            WIDTH,
+            initial_indent="    ",
+            subsequent_indent="      ",
+            break_on_hyphens=False,
+        )
+
     def field(self, name: str, text: str) -> None:
         indent = " " * 14
         self.lines += textwrap.wrap(
@@ -130,6 +141,9 @@ def _machines(page: _Page, evidence: Mapping[str, Any]) -> None:
             )
         )
     page.table(rows, "machine", "address", "mode", "identity", "lives")
+    for (mode, reason), group in _grouped(machines, "mode", "mode_reason").items():
+        if reason:
+            page.note("%s (%s): %s" % (mode, reason, compact(item["name"] for item in group)))
 
 
 def _allowed(page: _Page, evidence: Mapping[str, Any]) -> None:

@@ -9,7 +9,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,13 +99,16 @@ def start(folder: Path, stack: ExitStack) -> ApiServer:
     return api
 
 
-def install_definitions(api: ApiServer) -> None:
-    """Istio's CRDs, as its chart `base` has them; returns when those we use are served."""
+def install_definitions(api: ApiServer, without: Collection[str] = ()) -> None:
+    """Istio's CRDs, as its chart `base` has them, but for the kinds ``without``; returns when those
+    we use are served."""
     client = api.client()
     path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-    client.each(lambda item: client.request("POST", path, item), istio_definitions())
+    wanted = [d for d in istio_definitions() if d["spec"]["names"]["kind"] not in without]
+    client.each(lambda item: client.request("POST", path, item), wanted)
     end = time.monotonic() + START_SECONDS
-    for kind in [name for name, kind in KINDS.items() if "istio.io" in kind.api_version]:
+    ours = [name for name, kind in KINDS.items() if "istio.io" in kind.api_version]
+    for kind in [name for name in ours if name not in without]:
         while not _served(client, kind):
             if time.monotonic() > end:
                 raise RuntimeError(f"{kind} is still not served")

@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 import pytest
 import yaml
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
+    Fleet,
     Gateway,
     Istiod,
     Machine,
@@ -27,6 +28,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
 )
 from ansible_collections.brownfield.mesh.plugins.plugin_utils import (
     cluster_facts,
+    mode_facts,
     registration,
     token,
 )
@@ -156,6 +158,8 @@ def test_the_documented_roles_suffice(api: ApiServer, istio: Mesh, namespace: st
             if time.monotonic() > end:
                 raise
             time.sleep(0.2)
+    undecided = Fleet(replace(istio, cluster=cluster), (workload,), ())
+    assert mode_facts.decide(undecided, FACTS)[workload.key].mode == "sidecar"
     claims = _claims(token.request(cluster, namespace, "payments-db"))
     assert claims["aud"] == ["istio-ca"]
     assert claims["sub"] == f"system:serviceaccount:{namespace}:payments-db"

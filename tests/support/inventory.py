@@ -31,6 +31,7 @@ MESH = {
 SHOP_API = {
     "name": "shop-api",
     "namespace": "shop",
+    "mode": "sidecar",
     "ports": [{"name": "http", "port": 8080}],
     "health": {"http": 8080, "path": "/healthz"},
     "callers": [{"namespace": "batch", "service_account": "legacy-batch"}],
@@ -39,6 +40,7 @@ SHOP_API = {
 PAYMENTS_DB = {
     "name": "payments-db",
     "namespace": "payments",
+    "mode": "sidecar",
     "ports": [{"name": "tcp-postgres", "port": 5432}],
     "health": {"tcp": 5432},
     "callers": [{"namespace": "shop", "service_account": "shop-api"}],
@@ -46,6 +48,7 @@ PAYMENTS_DB = {
 LEGACY_BATCH = {
     "name": "legacy-batch",
     "namespace": "batch",
+    "mode": "sidecar",
     "calls": [{"host": "shop-api.shop.svc.cluster.local", "port": 8080}],
 }
 
@@ -72,6 +75,7 @@ def many(workloads: int, machines: int) -> Hosts:
         workload = {
             "name": "w%d" % number,
             "namespace": "ns%d" % (number % 7),
+            "mode": "sidecar",
             "ports": [{"name": "http", "port": 8080}, {"name": "tcp-x", "port": 9000}],
             "callers": [{"namespace": "ns%d" % (caller % 7), "service_account": "w%d" % caller}],
         }

@@ -20,6 +20,7 @@ from ansible.vars.hostvars import HostVars
 from ansible.vars.manager import VariableManager
 from ansible_collections.brownfield.mesh.plugins.action import plan
 from ansible_collections.brownfield.mesh.plugins.module_utils.field_types import Unreadable
+from ansible_collections.brownfield.mesh.plugins.module_utils.modes import Decision
 from ansible_collections.brownfield.mesh.plugins.modules.plan import DOCUMENTATION, RETURN
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.errors import ClusterError
 
@@ -127,6 +128,29 @@ def test_the_plan_of_the_lab(run: Run) -> None:
     assert result["changed"] is False
     assert all(len(items) <= 12 for items in result["cases"].values())
     assert json.loads(json.dumps(result)) == result
+
+
+def test_auto_is_decided_after_the_cluster_was_read(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hosts = lab()
+    hosts["legacy-batch-1"]["mesh_workload"]["mode"] = "auto"
+    decisions = {"batch/legacy-batch": Decision("bridge", "the cluster refuses it")}
+    monkeypatch.setattr(plan.mode_facts, "decide", lambda fleet, facts: decisions)
+    with pytest.raises(AnsibleActionFail) as caught:
+        run(hosts)
+    text = "legacy-batch-1: mesh_machine.identity.key is missing"
+    assert text in str(caught.value)
+    assert "(auto decided for bridge: the cluster refuses it)" in str(caught.value)
+    identity = {"provider": "local_ca", "certificate": "inventory.yml", "key": "inventory.yml"}
+    for variables in hosts.values():
+        variables["mesh"] = {**variables["mesh"], "identity": identity}
+    monkeypatch.setattr(plan.ActionModule, "_exists", lambda *_: True)
+    result = run(hosts)
+    reason = "auto: the cluster refuses it"
+    assert result["modes"]["legacy-batch-1"] == {"mode": "bridge", "reason": reason}
+    assert result["machines"]["legacy-batch-1"]["machine"]["mode"] == "bridge"
+    assert result["machines"]["legacy-batch-1"]["workload"]["mode"] == "bridge"
 
 
 def test_the_default_limit_is_the_documented_one(run: Run) -> None:

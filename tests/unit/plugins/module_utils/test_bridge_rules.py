@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.brownfield.mesh.plugins.module_utils.modes import Decision
 from ansible_collections.brownfield.mesh.plugins.module_utils.problems import Problem, SpecError
 from ansible_collections.brownfield.mesh.plugins.module_utils.validate import parse
 
@@ -120,9 +121,48 @@ def test_a_bridge_needs_envoy_alone() -> None:
     envoy = {"name": "envoy", "sha256": DIGEST, "path": "files/envoy"}
     hosts[BATCH]["mesh_machine"] = {"proxy": {"artifacts": [envoy]}}
     assert parse(hosts)
-    del hosts[BATCH]["mesh_workload"]["mode"]
+    hosts[BATCH]["mesh_workload"]["mode"] = "sidecar"
     (problem,) = problems_of(hosts)
     assert "lacks" in problem.why
+
+
+def test_auto_is_judged_by_what_it_became() -> None:
+    hosts = lab()
+    del hosts[BATCH]["mesh_workload"]["mode"]
+    hosts[BATCH]["mesh_machine"] = {
+        "capture": {"exclude_outbound_ports": [8080]},
+        "proxy": {"artifacts": []},
+    }
+    hosts[BATCH]["mesh_workload"]["calls"].append({"host": "else.where", "port": 1})
+    (machine,) = [m for m in parse(hosts).machines if m.name == BATCH]
+    assert machine.mode == "auto"  # nothing is wrong with it yet
+    key = "batch/legacy-batch"
+    for mode, variables in {
+        "sidecar": {"mesh_workload.calls[0].port", "mesh_machine.proxy.artifacts"},
+        "bridge": {
+            "mesh_workload.calls[1]",
+            "mesh_machine.proxy.artifacts",
+            "mesh_machine.identity.certificate",
+            "mesh_machine.identity.key",
+        },
+    }.items():
+        with pytest.raises(SpecError) as caught:
+            parse(hosts, decisions={key: Decision(mode, "the cluster says so")})
+        assert {p.variable for p in caught.value.problems} == variables
+        for problem in caught.value.problems:
+            assert problem.host == BATCH
+            assert problem.why.endswith("(auto decided for %s: the cluster says so)" % mode)
+
+
+def test_a_decision_is_for_auto_only() -> None:
+    hosts = bridged()
+    key = "batch/legacy-batch"
+    fleet = parse(hosts, decisions={key: Decision("sidecar", "why")})
+    assert [m.mode for m in fleet.machines if m.workload == key] == ["bridge"]
+    hosts[BATCH]["mesh_workload"]["mode"] = "auto"
+    fleet = parse(hosts, decisions={key: Decision("bridge", "why")})
+    assert [m.mode for m in fleet.machines if m.workload == key] == ["bridge"]
+    assert [w.mode for w in fleet.workloads if w.key == key] == ["bridge"]
 
 
 def test_a_package_brings_an_agent() -> None:

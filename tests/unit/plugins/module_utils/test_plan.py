@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 
 from ansible_collections.brownfield.mesh.plugins.module_utils.cluster import ClusterFacts
+from ansible_collections.brownfield.mesh.plugins.module_utils.modes import Decision
 from ansible_collections.brownfield.mesh.plugins.module_utils.plan import build
 from ansible_collections.brownfield.mesh.plugins.module_utils.reachability import Case, cases
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
@@ -42,9 +43,15 @@ def test_everything_comes_back_from_the_plan(hosts: Hosts) -> None:
 
 
 def test_auto_is_decided_with_a_reason() -> None:
-    plan = build(parse(lab()), FACTS, 64)
-    assert plan["modes"]["shop-api-1"]["mode"] == "sidecar"
-    assert plan["modes"]["shop-api-1"]["reason"].startswith("auto: ")
+    hosts = lab()
+    for name in ("shop-api-1", "shop-api-2"):
+        hosts[name]["mesh_workload"]["mode"] = "auto"
+    decisions = {"shop/shop-api": Decision("sidecar", "the cluster takes it")}
+    plan = build(parse(hosts, decisions=decisions), FACTS, 64, decisions)
+    decided = {"mode": "sidecar", "reason": "auto: the cluster takes it"}
+    assert plan["modes"]["shop-api-2"] == decided
+    assert plan["modes"]["legacy-batch-1"] == {"mode": "sidecar", "reason": ""}
+    assert plan["workloads"]["shop/shop-api"]["mode"] == "sidecar"
 
 
 def test_the_digest_follows_the_inventory_only() -> None:

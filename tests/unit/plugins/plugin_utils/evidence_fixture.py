@@ -69,6 +69,7 @@ def plan() -> dict[str, Any]:
             name: {"machine": to_data(machine), "workload": to_data(workload)}
             for name, (machine, workload) in MACHINES.items()
         },
+        "modes": {name: {"mode": "sidecar", "reason": ""} for name in MACHINES},
         "cases": cases,
     }
 

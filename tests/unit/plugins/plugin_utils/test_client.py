@@ -106,13 +106,23 @@ def test_a_busy_server_is_waited_for(server: _Server, monkeypatch: pytest.Monkey
         _client(server).get("/x")
 
 
-def test_missing_objects_and_unknown_kinds_are_told_apart(server: _Server) -> None:
+def test_what_is_missing_is_nothing_and_so_is_all_of_an_unknown_kind(server: _Server) -> None:
     status = json.dumps({"kind": "Status", "message": "not found", "details": {"name": "x"}})
     server.answer = lambda n, h: (404, {}, status)
     assert _client(server).find("/x") is None
-    server.answer = lambda n, h: (404, {}, "404 page not found")
-    with pytest.raises(ApiError, match="page not found"):
-        _client(server).find("/x")
+    server.answer = lambda n, h: (404, {}, "404 page not found\n")
+    assert _client(server).find("/x") is None
+    assert _client(server).items("/x") == []
+    with pytest.raises(ApiError) as raised:
+        _client(server).get("/x")
+    assert raised.value.unknown_kind
+
+
+def test_a_stranger_who_has_no_such_page_says_nothing_about_kinds(server: _Server) -> None:
+    server.answer = lambda n, h: (404, {}, "<html>no such page</html>")
+    with pytest.raises(ApiError, match="no such page") as raised:
+        _client(server).items("/x")
+    assert not raised.value.unknown_kind
 
 
 @pytest.mark.parametrize("body", ["", "<html>no</html>", "[1]", '"x"', "null"])

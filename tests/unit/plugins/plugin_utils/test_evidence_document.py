@@ -13,7 +13,13 @@ import jsonschema
 import pytest
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.evidence_document import Seen, write
 
-from tests.unit.plugins.plugin_utils.evidence_fixture import HOSTS, evidence, registrations, seen
+from tests.unit.plugins.plugin_utils.evidence_fixture import (
+    HOSTS,
+    evidence,
+    plan,
+    registrations,
+    seen,
+)
 
 SCHEMA = json.loads(
     (Path(__file__).parents[4] / "docs" / "evidence.schema.json").read_text(encoding="utf-8")
@@ -58,6 +64,15 @@ def test_a_run_where_all_is_well() -> None:
         "calls": [],
     }
     assert document["vantages"] == ["outsider-1"]
+
+
+def test_why_auto_decided_as_it_did_is_said_of_each_machine() -> None:
+    planned = plan()
+    planned["modes"]["db-1"]["reason"] = "auto: the cluster takes WorkloadGroup"
+    document = evidence(plan=planned)
+    validate(document)
+    reasons = [machine["mode_reason"] for machine in document["machines"]]
+    assert reasons == ["", "auto: the cluster takes WorkloadGroup"]
 
 
 def test_the_schema_refuses_what_it_does_not_know() -> None:

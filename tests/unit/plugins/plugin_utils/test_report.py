@@ -72,6 +72,17 @@ def test_long_names_give_way() -> None:
     assert max(map(len, summary(document).splitlines())) <= WIDTH
 
 
+def test_what_auto_decided_is_said_once_and_in_full() -> None:
+    document = evidence()
+    reason = "auto: the cluster refuses WorkloadGroup: " + "pods only, " * 20
+    for machine in document["machines"]:
+        machine.update(mode="bridge", mode_reason=reason)
+    text = summary(document)
+    assert " ".join(f"bridge ({reason}): batch-1, db-1".split()) in " ".join(text.split())
+    assert text.count("auto:") == 1
+    assert max(map(len, text.splitlines())) <= WIDTH
+
+
 def test_nothing_at_all() -> None:
     document = evidence(hosts=[], seen={})
     assert "0 of 0 checks" in summary(document)
