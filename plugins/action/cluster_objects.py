@@ -5,21 +5,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.brownfield.mesh.plugins.module_utils.cluster import ClusterFacts
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
     Machine,
     Mesh,
+    Prometheus,
     Workload,
     from_data,
 )
-from ansible_collections.brownfield.mesh.plugins.plugin_utils.apply import Change, apply
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.apply import apply
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.changes import applied, written
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.client import Client
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.errors import ClusterError
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring.objects import (
@@ -27,7 +28,6 @@ from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring.objects
 )
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.objects import render
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.remove import remove
-from ansible_collections.brownfield.mesh.plugins.plugin_utils.write import write
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "mesh": {"type": "dict", "required": True},
@@ -75,7 +75,8 @@ def _run(data: Mapping[str, Any], check: bool) -> dict[str, Any]:
     workloads = [from_data(Workload, item) for item in data["workloads"]]
     facts = from_data(ClusterFacts, data["cluster"])
     machines = [from_data(Machine, item) for item in data["machines"]]
-    monitoring = [from_data(Workload, item) for item in data["monitoring"]]
+    monitoring = [_identity(from_data(Workload, item)) for item in data["monitoring"]]
+    monitoring += [mesh.prometheus] if mesh.prometheus else []
     objects = render(mesh, workloads, facts, [m for m in machines if m.mode == "bridge"])
     objects += metrics_objects(mesh, workloads, machines, monitoring)
     if data["output"] == "write":
@@ -84,40 +85,14 @@ def _run(data: Mapping[str, Any], check: bool) -> dict[str, Any]:
                 "state: absent goes with output: apply only;"
                 " to take a workload out of a folder, write it again without that workload"
             )
-        return _written(Path(data["path"]), objects, check)
+        return written(Path(data["path"]), objects, check)
     client = Client.of(mesh.cluster)
     if data["state"] == "absent":
         removal = remove(client, workloads, check)
         kept = [{"object": str(one.ref), "reason": one.reason} for one in removal.kept]
-        return {**_applied(removal.changes), "kept": kept}
-    return _applied(apply(client, objects, workloads, check))
+        return {**applied(removal.changes), "kept": kept}
+    return applied(apply(client, objects, workloads, check))
 
 
-def _applied(changes: Sequence[Change]) -> dict[str, Any]:
-    different = [change for change in changes if change.action != "unchanged"]
-    return {
-        "changed": bool(different),
-        "objects": [{"object": str(c.ref), "action": c.action} for c in changes],
-        "diff": [
-            _difference(str(change.ref), _yaml(change.before), _yaml(change.after))
-            for change in different
-        ],
-    }
-
-
-def _written(folder: Path, objects: list[dict[str, Any]], check: bool) -> dict[str, Any]:
-    changes = write(folder, objects, check)
-    different = [change for change in changes if change.action != "unchanged"]
-    return {
-        "changed": bool(different),
-        "files": [{"path": str(c.path), "action": c.action} for c in changes],
-        "diff": [_difference(str(c.path), c.before, c.after) for c in different],
-    }
-
-
-def _difference(name: str, before: str, after: str) -> dict[str, str]:
-    return {"before_header": name, "after_header": name, "before": before, "after": after}
-
-
-def _yaml(content: Mapping[str, Any] | None) -> str:
-    return yaml.safe_dump(content, width=1000) if content else ""
+def _identity(workload: Workload) -> Prometheus:
+    return Prometheus(workload.namespace, workload.service_account)

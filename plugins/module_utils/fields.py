@@ -63,6 +63,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
     Machine,
     Mesh,
     Port,
+    Prometheus,
     Proxy,
     Workload,
 )
@@ -221,6 +222,22 @@ MESH = Record(
                 ),
             ),
             "Envoy in mode bridge.",
+        ),
+        Field(
+            "prometheus",
+            Record(
+                Prometheus,
+                (
+                    Field("namespace", Text(LABEL), "Its namespace.", required=True),
+                    Field(
+                        "service_account",
+                        Text(DNS_NAME),
+                        "Its service account, by which machines let it in.",
+                        required=True,
+                    ),
+                ),
+            ),
+            "A Prometheus in the cluster, run by Prometheus Operator, that watches the machines.",
         ),
         DNS,
     ),

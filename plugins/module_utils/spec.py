@@ -118,8 +118,19 @@ class Bridge:
 
 
 @dataclass(frozen=True)
+class Prometheus:
+    """What watches the mesh: an identity by which machines let their figures be read."""
+
+    namespace: str
+    service_account: str
+
+
+@dataclass(frozen=True)
 class Mesh:
-    """One Istio installation as its machines see it."""
+    """One Istio installation as its machines see it.
+
+    ``prometheus`` is one of the user's own in the cluster, run by Prometheus Operator.
+    """
 
     cluster: Cluster = Cluster()
     trust_domain: str = "cluster.local"
@@ -131,6 +142,7 @@ class Mesh:
     capture: Capture = Capture()
     identity: Identity = Identity()
     bridge: Bridge = Bridge()
+    prometheus: Optional[Prometheus] = None
     dns: str = "names"  # names | off
 
 

@@ -72,7 +72,8 @@ def explain(error: ApiError, what: str) -> str:
         )
     if error.unknown_kind:
         return (
-            f"{what}: the API server does not know this kind. Install Istio's CRDs"
-            " (Helm chart `base`), 1.22 or newer"
+            f"{what}: the API server does not know this kind. Install Istio's CRDs (Helm chart"
+            " `base`, 1.22 or newer), or for monitoring those of Prometheus Operator (0.65 or"
+            " newer)"
         )
     return f"{what}: {error}"

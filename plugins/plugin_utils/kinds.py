@@ -32,6 +32,9 @@ KINDS: Mapping[str, Kind] = {
     "Sidecar": Kind("networking.istio.io/v1", "sidecars"),
     "WorkloadGroup": Kind("networking.istio.io/v1", "workloadgroups"),
     "WorkloadEntry": Kind("networking.istio.io/v1", "workloadentries"),
+    "ScrapeConfig": Kind("monitoring.coreos.com/v1alpha1", "scrapeconfigs"),
+    "PrometheusRule": Kind("monitoring.coreos.com/v1", "prometheusrules"),
+    "AlertmanagerConfig": Kind("monitoring.coreos.com/v1alpha1", "alertmanagerconfigs"),
     "ConfigMap": Kind("v1", "configmaps"),
     "Pod": Kind("v1", "pods"),
 }

@@ -11,11 +11,13 @@ from ansible_collections.brownfield.mesh.plugins.plugin_utils.objects import Obj
 
 ROLE = "brownfield-mesh"
 TOKEN_ROLE = "brownfield-mesh-tokens"
+MONITORING_ROLE = "brownfield-mesh-monitoring"
 _APPLY = ("create", "delete", "get", "patch")
 
 
-def controller_roles(workloads: Iterable[Workload]) -> list[Object]:
-    """A ClusterRole for facts, objects and registrations, and per namespace a Role for tokens.
+def controller_roles(workloads: Iterable[Workload], prometheus: str = "") -> list[Object]:
+    """A ClusterRole for facts, objects and registrations, and per namespace a Role for tokens;
+    where a Prometheus in the cluster watches, a Role for what it is told in its namespace.
 
     Who may request a service account's token may act as that service account, so this right is
     given per namespace and by name.
@@ -58,7 +60,18 @@ def controller_roles(workloads: Iterable[Workload]) -> list[Object]:
             }
             for namespace in sorted(accounts)
         ),
+        *([_monitoring(prometheus)] if prometheus else []),
     ]
+
+
+def _monitoring(namespace: str) -> Object:
+    kinds = ["alertmanagerconfigs", "prometheusrules", "scrapeconfigs"]
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "Role",
+        "metadata": {"name": MONITORING_ROLE, "namespace": namespace},
+        "rules": [_rule("monitoring.coreos.com", kinds, _APPLY)],
+    }
 
 
 def _rule(group: str, resources: Sequence[str], verbs: Sequence[str]) -> Object:

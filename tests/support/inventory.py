@@ -109,6 +109,8 @@ def as_variables(fleet: Fleet) -> Hosts:
         for proxy in (own["proxy"], mesh["proxy"]):
             for artifact in proxy["artifacts"]:
                 del artifact["path" if artifact["url"] else "url"]
+        if mesh["prometheus"] is None:
+            del mesh["prometheus"]
         overrides = {name: own[name] for name in ("network", "proxy", "capture", "dns")}
         for name in ("name", "workload", "mode"):
             del content[name]

@@ -32,18 +32,23 @@ ROUTES: dict[str, Any] = {
     "severity": {"type": "str", "choices": ["page", "ticket"]},
 }
 STATE: dict[str, Any] = {"type": "str", "choices": ["present", "absent"], "default": "present"}
-MONITORING: dict[str, Any] = {
-    "prometheus": ARTIFACTS,
-    "alertmanager": ARTIFACTS,
+# What a Prometheus of ours and one of the user's own have in common.
+_ALARMS: dict[str, Any] = {
     "thresholds": {"type": "dict", "options": THRESHOLDS},
     "runbooks": {"type": "str", "default": "docs/runbooks"},
-    "receivers": {"type": "list", "elements": "dict", "default": [], "no_log": True},
+    "receivers": {"type": "list", "elements": "dict", "default": []},
     "routes": {"type": "list", "elements": "dict", "default": [], "options": ROUTES},
     "watchdog": {"type": "str", "default": ""},
     "group_wait_seconds": {"type": "int", "default": 30},
     "group_interval_seconds": {"type": "int", "default": 300},
     "repeat_seconds": {"type": "int", "default": 14400},
     "scrape_seconds": {"type": "int", "default": 30},
+}
+MONITORING: dict[str, Any] = {
+    **_ALARMS,
+    "prometheus": ARTIFACTS,
+    "alertmanager": ARTIFACTS,
+    "receivers": {**_ALARMS["receivers"], "no_log": True},
     "retention_days": {"type": "int", "default": 15},
     "https_proxy": {"type": "str", "default": ""},
     "state": STATE,
@@ -64,4 +69,15 @@ TARGETS: dict[str, Any] = {
     "here": {"type": "str"},
     "owners": {"type": "dict", "default": {}},
     "without": {"type": "list", "elements": "str", "default": []},
+}
+OPERATOR: dict[str, Any] = {
+    **_ALARMS,
+    "thresholds": {**_ALARMS["thresholds"], "required": True},
+    "mesh": {"type": "dict", "required": True},
+    "machines": {"type": "dict", "required": True},
+    "owners": {"type": "dict", "default": {}},
+    "without": {"type": "list", "elements": "str", "default": []},
+    "labels": {"type": "dict", "default": {}},
+    "output": {"type": "str", "choices": ["apply", "write"], "default": "apply"},
+    "path": {"type": "path"},
 }

@@ -17,6 +17,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.cluster import APP
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
     Machine,
     Mesh,
+    Prometheus,
     Workload,
 )
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.errors import ClusterError
@@ -45,9 +46,9 @@ def render(
     mesh: Mesh,
     workloads: Iterable[Workload],
     machines: Sequence[Machine],
-    monitoring: Sequence[Workload],
+    monitoring: Sequence[Prometheus],
 ) -> list[Object]:
-    """The objects for ``workloads`` on ``machines``; none when no workload does the monitoring.
+    """The objects for ``workloads`` on ``machines``; none when there is no ``monitoring``.
 
     Workloads in mode ``bridge`` have no sidecar and are left out. Raises ClusterError when a
     workload has more machines than a ServiceEntry takes.
@@ -78,7 +79,7 @@ def metrics_refs(workload: Workload) -> tuple[Ref, ...]:
 
 
 def _objects(
-    mesh: Mesh, workload: Workload, machines: Sequence[Machine], monitoring: Sequence[Workload]
+    mesh: Mesh, workload: Workload, machines: Sequence[Machine], monitoring: Sequence[Prometheus]
 ) -> list[Object]:
     selected = {"labels": {APP_LABEL: workload.name}}
     ingress: list[dict[str, Any]] = [

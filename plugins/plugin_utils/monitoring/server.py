@@ -41,7 +41,7 @@ TEMPLATES = ("default", "email")
 # Series kept of one machine: what is more is an error to look at, not a bill to pay.
 SAMPLE_LIMIT = 2000
 # Of the 500 series that agent and Envoy offer, those that answer a question of ours.
-PROXY_SERIES = (
+_PROXY_SERIES = (
     "envoy_server_(live|uptime|memory_allocated)",
     "envoy_(cluster_manager_cds|listener_manager_lds)_update_(success|rejected)",
     "envoy_listener_no_filter_chain_match",
@@ -49,6 +49,7 @@ PROXY_SERIES = (
     "istio_agent_cert_expiry_seconds",
     "istio_agent_process_(cpu_seconds_total|resident_memory_bytes|start_time_seconds)",
 )
+PROXY_SERIES = "|".join(_PROXY_SERIES)
 
 
 @dataclass(frozen=True)
@@ -175,7 +176,7 @@ def prometheus_config(scrape_seconds: int) -> dict[str, Any]:
                 "metric_relabel_configs": [
                     {
                         "source_labels": ["__name__"],
-                        "regex": "|".join(PROXY_SERIES),
+                        "regex": PROXY_SERIES,
                         "action": "keep",
                     }
                 ],
@@ -244,21 +245,20 @@ def alertmanager_config(alerting: Alerting) -> dict[str, Any]:
     }
 
 
-def problems(alerting: Alerting) -> list[str]:
-    """What is wrong with receivers and routes, each with what to write instead."""
+def problems(alerting: Alerting, variable: str = "mesh_monitoring_receivers") -> list[str]:
+    """What is wrong with receivers (given in ``variable``) and routes, each with what to write
+    instead."""
     found = []
     names = [str(one.get("name") or "") for one in alerting.receivers]
     if "" in names:
-        found.append("mesh_monitoring_receivers: a receiver has no name; give each a `name`")
+        found.append(f"{variable}: a receiver has no name; give each a `name`")
     for name in sorted({name for name in names if names.count(name) > 1} | ({NOBODY} & set(names))):
-        found.append(f"mesh_monitoring_receivers: {name!r} is taken; give it another name")
+        found.append(f"{variable}: {name!r} is taken; give it another name")
     wanted = {"mesh_monitoring_routes": [str(one["receiver"]) for one in alerting.routes]}
     wanted["mesh_monitoring_watchdog_receiver"] = [alerting.watchdog] if alerting.watchdog else []
-    for variable, used in wanted.items():
+    for where, used in wanted.items():
         for name in sorted(set(used) - set(names)):
-            found.append(
-                f"{variable}: there is no receiver {name!r}; use one of mesh_monitoring_receivers"
-            )
+            found.append(f"{where}: there is no receiver {name!r}; use one of {variable}")
     return found
 
 

@@ -42,20 +42,25 @@ def render(
     return json.dumps(groups, indent=1, sort_keys=True) + "\n"
 
 
-def _group(
-    machine: Machine, workload: Workload, is_here: bool, owners: Mapping[str, str]
-) -> dict[str, Any]:
-    labels = {
+def labels(machine: Machine, workload: Workload, owners: Mapping[str, str]) -> dict[str, str]:
+    """The labels of everything that is known of a machine."""
+    return {
         "machine": machine.name,
         "workload": workload.name,
         "namespace": workload.namespace,
         "owner": owners.get(workload.key, workload.name),
     }
+
+
+def _group(
+    machine: Machine, workload: Workload, is_here: bool, owners: Mapping[str, str]
+) -> dict[str, Any]:
+    found = labels(machine, workload, owners)
     if is_here:  # its own figures need no way through the mesh
-        labels[PROXY_PORT] = str(AGENT_FIGURES_PORT)
+        found[PROXY_PORT] = str(AGENT_FIGURES_PORT)
     else:
-        labels[PROXY_PORT] = str(PROXY_FIGURES_PORT)
+        found[PROXY_PORT] = str(PROXY_FIGURES_PORT)
         # The agent listens there on every address, and only capture keeps it from the network.
-        labels[PLAINTEXT_PORT] = str(AGENT_FIGURES_PORT)
+        found[PLAINTEXT_PORT] = str(AGENT_FIGURES_PORT)
     address = "127.0.0.1" if is_here else machine.mesh_address
-    return {"targets": [address], "labels": labels}
+    return {"targets": [address], "labels": found}

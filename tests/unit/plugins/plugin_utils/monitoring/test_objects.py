@@ -13,6 +13,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
     Machine,
     Mesh,
     Port,
+    Prometheus,
     Workload,
 )
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.errors import ClusterError
@@ -23,7 +24,7 @@ from ansible_collections.brownfield.mesh.plugins.plugin_utils.objects import bel
 from tests.support.fleet import LEGACY_BATCH, PAYMENTS_DB, SHOP_API, WORKLOADS
 from tests.support.istio import istio_definitions
 
-MONITORING = Workload("monitoring", "watch", "prometheus")
+MONITORING = Prometheus("watch", "prometheus")
 MESH = Mesh(trust_domain="corp.example")
 MACHINES = (
     Machine("shop-api-2", SHOP_API.key, "10.0.0.2", external_address="203.0.113.2"),
@@ -32,7 +33,7 @@ MACHINES = (
 )
 
 
-def spec_of(kind: str, workload: Workload, *monitoring: Workload) -> dict[str, Any]:
+def spec_of(kind: str, workload: Workload, *monitoring: Prometheus) -> dict[str, Any]:
     items = objects.render(MESH, [workload], MACHINES, monitoring or (MONITORING,))
     (found,) = [item["spec"] for item in items if item["kind"] == kind]
     return dict(found)
