@@ -75,8 +75,7 @@ def _run(data: Mapping[str, Any], check: bool) -> dict[str, Any]:
     workloads = [from_data(Workload, item) for item in data["workloads"]]
     facts = from_data(ClusterFacts, data["cluster"])
     machines = [from_data(Machine, item) for item in data["machines"]]
-    monitoring = [_identity(from_data(Workload, item)) for item in data["monitoring"]]
-    monitoring += [mesh.prometheus] if mesh.prometheus else []
+    monitoring = [from_data(Prometheus, item) for item in data["monitoring"]]
     objects = render(mesh, workloads, facts, [m for m in machines if m.mode == "bridge"])
     objects += metrics_objects(mesh, workloads, machines, monitoring)
     if data["output"] == "write":
@@ -92,7 +91,3 @@ def _run(data: Mapping[str, Any], check: bool) -> dict[str, Any]:
         kept = [{"object": str(one.ref), "reason": one.reason} for one in removal.kept]
         return {**applied(removal.changes), "kept": kept}
     return applied(apply(client, objects, workloads, check))
-
-
-def _identity(workload: Workload) -> Prometheus:
-    return Prometheus(workload.namespace, workload.service_account)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils import artifacts
 from ansible_collections.brownfield.mesh.plugins.module_utils.cluster import ClusterFacts
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
     Machine,
+    Prometheus,
     Workload,
     from_data,
     to_data,
@@ -45,8 +47,11 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         super().run(tmp, task_vars)
         _, options = self.validate_argument_spec(
             argument_spec={
-                name: {"type": "dict", "required": True}
-                for name in ("machine", "workload", "cluster")
+                **{
+                    name: {"type": "dict", "required": True}
+                    for name in ("machine", "workload", "cluster")
+                },
+                "monitoring": {"type": "list", "elements": "dict", "default": []},
             }
         )
         # Plain strings: those of Ansible carry tags that a YAML writer does not know.
@@ -55,7 +60,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         workload = from_data(Workload, options["workload"])
         cluster = from_data(ClusterFacts, options["cluster"])
         try:
-            subject = self._subject(machine, workload, cluster)
+            monitoring = [from_data(Prometheus, one) for one in options["monitoring"]]
+            subject = self._subject(machine, workload, cluster, monitoring)
         except IdentityError as error:
             raise AnsibleActionFail(str(error)) from None
         arguments: dict[str, Any] = {"mode": machine.mode, "state": to_data(subject.state)}
@@ -96,7 +102,11 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         return result
 
     def _subject(
-        self, machine: Machine, workload: Workload, cluster: ClusterFacts
+        self,
+        machine: Machine,
+        workload: Workload,
+        cluster: ClusterFacts,
+        monitoring: Sequence[Prometheus],
     ) -> _Sidecar | _Bridge:
         if machine.mode != "bridge":
             return _Sidecar(machine, workload, cluster)
@@ -104,7 +114,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         paths = [
             Path(self._find(path, "mesh.identity")) for path in (identity.certificate, identity.key)
         ]
-        return _Bridge(machine, workload, cluster, paths)
+        return _Bridge(machine, workload, cluster, monitoring, paths)
 
     def _artifacts(self, needs: list[str], machine: Machine) -> dict[str, Any]:
         pushed: dict[str, str] = {}
@@ -155,7 +165,12 @@ class _Bridge:
     need = "identity"
 
     def __init__(
-        self, machine: Machine, workload: Workload, cluster: ClusterFacts, paths: list[Path]
+        self,
+        machine: Machine,
+        workload: Workload,
+        cluster: ClusterFacts,
+        monitoring: Sequence[Prometheus],
+        paths: list[Path],
     ) -> None:
         """Raises IdentityError when what the user brought is no identity of this machine's."""
         from ansible_collections.brownfield.mesh.plugins.plugin_utils import (
@@ -168,7 +183,8 @@ class _Bridge:
         self._provider = identity_providers.of(
             mesh.identity, spiffe_id, cluster.root_certificate, paths
         )
-        self.state = bridge_state.render(machine, workload, cluster, self._provider.known())
+        known = self._provider.known()
+        self.state = bridge_state.render(machine, workload, cluster, known, monitoring)
 
     def supply(self, asked: dict[str, Any]) -> dict[str, str]:
         """The certificate for what the machine ``asked``, and its key where it made none. Raises

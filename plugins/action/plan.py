@@ -26,6 +26,9 @@ from ansible_collections.brownfield.mesh.plugins.plugin_utils.errors import Clus
 CONNECTION = ("ansible_host", "ansible_port")
 OURS = ("mesh", "mesh_workload", "mesh_machine", "mesh_vantage")
 
+# The group of the machines that watch the others.
+MONITORING = "mesh_monitoring"
+
 
 class ActionModule(ActionBase):  # type: ignore[misc]
     """See the documentation of the module of the same name."""
@@ -59,7 +62,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         except (SpecError, ClusterError) as error:
             raise AnsibleActionFail(str(error)) from None
         limit = arguments["max_cases_per_machine"]
-        result.update(plan.build(fleet, facts, limit, decisions))
+        watching = (given.get("groups") or {}).get(MONITORING, ())
+        result.update(plan.build(fleet, facts, limit, decisions, watching))
         result["changed"] = False
         return result
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import Collection
 from typing import Any
 
 from ansible_collections.brownfield.mesh.plugins.module_utils.cluster import ClusterFacts
@@ -15,7 +16,12 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.modes import (
     Decisions,
 )
 from ansible_collections.brownfield.mesh.plugins.module_utils.reachability import matrix
-from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Fleet, Mesh, to_data
+from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
+    Fleet,
+    Mesh,
+    Prometheus,
+    to_data,
+)
 
 NOTHING = Mesh()  # what a machine is translated with, where its own mesh is put in afterwards
 
@@ -25,10 +31,12 @@ def build(
     facts: ClusterFacts,
     max_cases: int,
     decisions: Decisions = NOTHING_DECIDED,
+    watching: Collection[str] = (),
 ) -> dict[str, Any]:
     """The plan for ``fleet``, JSON data without secrets (see the module's return values).
 
-    ``decisions`` are those with which the fleet was parsed.
+    ``decisions`` are those with which the fleet was parsed, ``watching`` are the machines that run
+    Prometheus.
 
     Machines whose mesh is the fleet's, and machines of one workload, share these parts.
     """
@@ -58,7 +66,15 @@ def build(
         "cases": cases,
         "cases_left_out": to_data(reach.left_out),
         "modes": modes,
+        "monitoring": to_data(_monitoring(fleet, watching)),
     }
+
+
+def _monitoring(fleet: Fleet, watching: Collection[str]) -> list[Prometheus]:
+    found = [fleet.mesh.prometheus] if fleet.mesh.prometheus else []
+    workloads = [fleet.workload_of(one) for one in fleet.machines if one.name in watching]
+    found += [Prometheus(one.namespace, one.service_account) for one in workloads]
+    return sorted(set(found), key=lambda one: (one.namespace, one.service_account))
 
 
 def digest(data: Any) -> str:

@@ -124,6 +124,10 @@ class Prometheus:
     namespace: str
     service_account: str
 
+    def principal(self, trust_domain: str) -> str:
+        """It, as an AuthorizationPolicy writes it."""
+        return "%s/ns/%s/sa/%s" % (trust_domain, self.namespace, self.service_account)
+
 
 @dataclass(frozen=True)
 class Mesh:

@@ -47,8 +47,8 @@ options:
     required: true
   monitoring:
     description:
-      - The workloads whose machines may read the figures of O(workloads), through the sidecars and
-        by their identity.
+      - The identities that may read the figures of the machines of O(workloads), from
+        C(mesh_plan.monitoring).
       - Without any, nobody may, and what let them is taken away.
     type: list
     elements: dict

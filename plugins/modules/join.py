@@ -32,6 +32,13 @@ options:
   cluster:
     description: The cluster's facts, as M(brownfield.mesh.plan) returns them.
     type: dict
+  monitoring:
+    description:
+      - The identities that may read the machine's figures, as M(brownfield.mesh.plan) returns them.
+        In mode C(bridge) it is this machine that lets them in.
+    type: list
+    elements: dict
+    default: []
   mode:
     description: How the machine joins. Set by the action plugin.
     type: str
@@ -158,6 +165,7 @@ def main() -> None:
             "machine": {"type": "dict"},
             "workload": {"type": "dict"},
             "cluster": {"type": "dict"},
+            "monitoring": {"type": "list", "elements": "dict", "default": []},
             "state": {"type": "dict"},
             "mode": {"type": "str", "choices": ["sidecar", "bridge"], "default": "sidecar"},
             "token": {"type": "str", "no_log": True},

@@ -97,6 +97,15 @@ cases_left_out:
   elements: dict
   sample:
     - {source: outsider-1, what: "cases of 994 of 1000 machines, because of the limit of 64"}
+monitoring:
+  description:
+    - The identities that may read the machines' figures - those of the machines in the group
+      C(mesh_monitoring), and C(mesh.prometheus).
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - {namespace: monitoring, service_account: monitoring}
 fleet_digest:
   description:
     - SHA-256 of everything that the inventory describes, with the modes as they are decided. The

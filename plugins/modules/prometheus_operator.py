@@ -26,7 +26,7 @@ options:
     type: dict
     required: true
   machines:
-    description: All machines, from C(mesh_plan.machines). Those of mode C(bridge) are left out.
+    description: All machines, from C(mesh_plan.machines).
     type: dict
     required: true
   owners:

@@ -29,7 +29,12 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
     Call,
     Machine,
     Port,
+    Prometheus,
     Workload,
+)
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring.ports import (
+    EXPORTER_PORT,
+    PROXY_FIGURES_PORT,
 )
 
 Json = dict[str, Any]
@@ -49,9 +54,16 @@ _TYPES = "type.googleapis.com/envoy."
 _HTTP_OPTIONS = _TYPES + "extensions.upstreams.http.v3.HttpProtocolOptions"
 
 
-def bootstrap(machine: Machine, workload: Workload, gateway: str, digest: str = "") -> Json:
+def bootstrap(
+    machine: Machine,
+    workload: Workload,
+    gateway: str,
+    digest: str = "",
+    monitoring: Sequence[Prometheus] = (),
+) -> Json:
     """The whole configuration. ``gateway`` is the address of the mesh's east-west gateway;
-    ``digest`` is told in the node's metadata, by which one sees what a running Envoy was given."""
+    ``digest`` is told in the node's metadata, by which one sees what a running Envoy was given;
+    ``monitoring`` may read the machine's figures."""
     mesh = machine.mesh
     calls = mesh_calls(workload)
     addresses = loopback_addresses(calls)
@@ -61,6 +73,9 @@ def bootstrap(machine: Machine, workload: Workload, gateway: str, digest: str = 
     if served:
         listeners.append(_inward_listener(machine, workload, served))
         clusters += [_application(port) for port in served]
+    if monitoring:
+        listeners += _figures_listeners(machine, monitoring)
+        clusters += _figures_clusters()
     return {
         "node": {
             "id": machine.name,
@@ -263,6 +278,14 @@ def _inward_chain(machine: Machine, workload: Workload, port: Port) -> Json:
             "transport_protocol": "tls",
             "server_names": [server_name(workload.service_host, port.port)],
         },
+        **_guarded(tls),
+        "filters": filters,
+    }
+
+
+def _guarded(tls: Json) -> Json:
+    """What a filter chain has that takes mutual TLS only."""
+    return {
         "transport_socket": {
             "name": "envoy.transport_sockets.tls",
             "typed_config": {
@@ -275,8 +298,41 @@ def _inward_chain(machine: Machine, workload: Workload, port: Port) -> Json:
             },
         },
         "transport_socket_connect_timeout": "10s",
-        "filters": filters,
     }
+
+
+def _figures_listeners(machine: Machine, monitoring: Sequence[Prometheus]) -> list[Json]:
+    """node_exporter and Envoy's own figures, for monitoring: the handshake is for it only."""
+    mesh = machine.mesh
+    admitted = [{"exact": "spiffe://" + one.principal(mesh.trust_domain)} for one in monitoring]
+    envoys = _http_manager("figures_proxy", {"cluster": "figures_proxy", "timeout": "10s"}, [])
+    # Of the administration, which could stop Envoy, this page and no other.
+    (host,) = envoys["typed_config"]["route_config"]["virtual_hosts"]
+    get = {"name": ":method", "string_match": {"exact": "GET"}}
+    host["routes"][0]["match"] = {"path": "/stats/prometheus", "headers": [get]}
+    return [
+        {
+            "name": name,
+            "address": _socket(machine.address, port),
+            "stat_prefix": name,
+            "per_connection_buffer_limit_bytes": BUFFER_BYTES,
+            "filter_chains": [
+                {**_guarded(_tls_context(mesh.bridge.tls, [], admitted)), "filters": [end]}
+            ],
+        }
+        for name, port, end in (
+            ("figures_machine", EXPORTER_PORT, _tcp_proxy("figures_machine", inward=True)),
+            ("figures_proxy", PROXY_FIGURES_PORT, envoys),
+        )
+    ]
+
+
+def _figures_clusters() -> list[Json]:
+    machine = _cluster("figures_machine", "127.0.0.1", EXPORTER_PORT, "")
+    proxy = _cluster("figures_proxy", "127.0.0.1", PROXY_FIGURES_PORT, "http")
+    (place,) = proxy["load_assignment"]["endpoints"][0]["lb_endpoints"]
+    place["endpoint"]["address"] = {"pipe": {"path": ADMIN_SOCKET}}
+    return [machine, proxy]
 
 
 def _application(port: Port) -> Json:

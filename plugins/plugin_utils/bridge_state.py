@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,21 +40,37 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.desired import (
     Link,
     User,
 )
-from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Machine, Workload
+from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
+    Machine,
+    Prometheus,
+    Workload,
+)
 from ansible_collections.brownfield.mesh.plugins.plugin_utils import bridge_envoy, bridge_units
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring.ports import (
+    EXPORTER_PORT,
+    PROXY_FIGURES_PORT,
+)
 
 
 def render(
-    machine: Machine, workload: Workload, cluster: ClusterFacts, certificate: str = ""
+    machine: Machine,
+    workload: Workload,
+    cluster: ClusterFacts,
+    certificate: str = "",
+    monitoring: Sequence[Prometheus] = (),
 ) -> BridgeState:
-    """The machine's desired state. ``certificate`` is its chain (PEM) where it is known already."""
+    """The machine's desired state. ``certificate`` is its chain (PEM) where it is known already,
+    ``monitoring`` is whom it lets read its figures."""
     mesh = machine.mesh
     envoy = tuple(item for item in mesh.proxy.artifacts if item.name == "envoy")
-    blank = bridge_envoy.bootstrap(machine, workload, cluster.gateway_address)
+    blank = bridge_envoy.bootstrap(machine, workload, cluster.gateway_address, "", monitoring)
     envoy_digest = _digest([blank, [item.sha256 for item in envoy]])
-    content = bridge_envoy.bootstrap(machine, workload, cluster.gateway_address, envoy_digest)
+    content = bridge_envoy.bootstrap(
+        machine, workload, cluster.gateway_address, envoy_digest, monitoring
+    )
     supervisor_text = Path(supervisor.__file__).read_text("utf-8")
-    low = any(port < 1024 for _, port in _addresses(machine, workload))
+    addresses = _addresses(machine, workload, monitoring)
+    low = any(port < 1024 for _, port in addresses)
     unit_digest = _digest([bridge_units.bridge("", low), supervisor_text])
     mark, rules = firewall(workload)
     names = bridge_envoy.secrets()
@@ -90,7 +107,7 @@ def render(
             workload.spiffe_id(mesh.trust_domain), cluster.root_certificate, certificate
         ),
         address=machine.address,
-        listens=tuple("%s:%d" % pair for pair in _addresses(machine, workload)),
+        listens=tuple("%s:%d" % pair for pair in addresses),
         firewall_mark=mark,
     )
 
@@ -134,12 +151,16 @@ def firewall(workload: Workload) -> tuple[str, str]:
     return mark if ports else "", "\n".join(lines) + "\n"
 
 
-def _addresses(machine: Machine, workload: Workload) -> list[tuple[str, int]]:
+def _addresses(
+    machine: Machine, workload: Workload, monitoring: Sequence[Prometheus]
+) -> list[tuple[str, int]]:
     calls = bridge_envoy.mesh_calls(workload)
     addresses = bridge_envoy.loopback_addresses(calls)
     found = [(addresses[call.fqdn], call.port) for call in calls]
     if workload.ports and workload.callers:
         found.append((machine.address, machine.mesh.bridge.port))
+    if monitoring:
+        found += [(machine.address, port) for port in (EXPORTER_PORT, PROXY_FIGURES_PORT)]
     return found
 
 

@@ -11,12 +11,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Optional
 
 from ansible_collections.brownfield.mesh.plugins.module_utils import identity, observe
+from ansible_collections.brownfield.mesh.plugins.module_utils.bridge import firewall, proxy
+from ansible_collections.brownfield.mesh.plugins.module_utils.bridge import state as bridge_state
 from ansible_collections.brownfield.mesh.plugins.module_utils.desired import File, Host
 from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar import agent, capture
 from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar.state import (
@@ -32,6 +35,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.watch.state import
 )
 
 PATH = TEXTFILES + "/mesh.prom"
+_MARK = re.compile(r'comment "([^"]*)"')
 # A machine in trouble may have hundreds of failed units: naming some is enough.
 MAX_UNITS = 20
 
@@ -41,6 +45,7 @@ HELP = {
     "mesh_control_plane_connected": "Whether Envoy has a stream to istiod.",
     "mesh_configuration_rejected": "Updates from istiod that Envoy refused since it started.",
     "mesh_capture_on": "Whether the rules that send traffic through the proxy are loaded.",
+    "mesh_application_closed": "Whether a bridge keeps the network from its application's ports.",
     "mesh_capture_unconfirmed": "Whether the guard is about to take the rules off again.",
     "mesh_unit_active": "Whether a unit of ours is active.",
     "mesh_unit_failed": "A unit that systemd calls failed. Always 1.",
@@ -67,11 +72,50 @@ def collect(
     get: Callable[[int, str], tuple[int, str]] = observe.get,
     versions: Callable[[], dict[str, str]] = agent.versions,
     ask: Callable[[str], Mapping[str, bool]] = plaintext.ask,
+    administration: Callable[[str], str] = proxy.ask,
 ) -> list[Sample]:
     """What there is to say of this machine now. ``machine`` are the labels of its info.
 
     A machine that watches others also says which of them answer in plain.
     """
+    bridge = machine.get("mode") == "bridge"
+    samples = (
+        _of_bridge(host, machine, administration)
+        if bridge
+        else _of_sidecar(host, machine, get, versions)
+    )
+    found = identity.read(host.path(bridge_state.CERTIFICATE if bridge else CERTIFICATE))
+    if found is not None:
+        samples.append(Sample("mesh_certificate_not_before_seconds", found.not_before))
+        samples.append(Sample("mesh_certificate_not_after_seconds", found.not_after))
+    for peer, open_ in ask(host.read(TARGETS) or "[]").items():
+        samples.append(Sample("mesh_plaintext_open", open_, [("peer", peer)]))
+    return [*samples, *_failed(host), Sample("mesh_state_timestamp_seconds", now)]
+
+
+def _of_bridge(
+    host: Host, machine: Mapping[str, str], administration: Callable[[str], str]
+) -> list[Sample]:
+    values = observe.parse_stats(administration("/stats"))
+    live = values.get("server.live", 0) == 1
+    waiting = values.get("listener_manager.total_listeners_warming", 0)
+    envoy = agent.parse_versions(administration("/server_info"))
+    # The file that is loaded at boot says which rules there are to be.
+    marks = _MARK.findall(host.read(bridge_state.FIREWALL) or "")
+    return [
+        Sample("mesh_machine_info", 1, [*sorted(machine.items()), *sorted(envoy.items())]),
+        Sample("mesh_proxy_ready", live and not waiting),
+        Sample("mesh_application_closed", firewall.is_on(host, marks[0] if marks else "")),
+        *_active(host, (bridge_state.UNIT, bridge_state.FIREWALL_UNIT)),
+    ]
+
+
+def _of_sidecar(
+    host: Host,
+    machine: Mapping[str, str],
+    get: Callable[[int, str], tuple[int, str]],
+    versions: Callable[[], dict[str, str]],
+) -> list[Sample]:
     status, stats = get(observe.ADMIN_PORT, "/stats")
     values = observe.parse_stats(stats) if status == 200 else None
     ready = get(observe.STATUS_PORT, "/healthz/ready")[0] == 200
@@ -81,7 +125,7 @@ def collect(
         Sample("mesh_proxy_ready", ready),
         Sample("mesh_capture_on", bool(capture.rules(host))),
         Sample("mesh_capture_unconfirmed", capture.guarded(host)),
-        *_units(host),
+        *_active(host, (PROXY_UNIT, CAPTURE_UNIT)),
     ]
     if values is not None:
         connected = values.get("cluster.xds-grpc.upstream_rq_active", 0) > 0
@@ -91,25 +135,24 @@ def collect(
         )
         samples.append(Sample("mesh_control_plane_connected", connected))
         samples.append(Sample("mesh_configuration_rejected", rejected))
-    found = identity.read(host.path(CERTIFICATE))
-    if found is not None:
-        samples.append(Sample("mesh_certificate_not_before_seconds", found.not_before))
-        samples.append(Sample("mesh_certificate_not_after_seconds", found.not_after))
-    for peer, open_ in ask(host.read(TARGETS) or "[]").items():
-        samples.append(Sample("mesh_plaintext_open", open_, [("peer", peer)]))
-    return [*samples, Sample("mesh_state_timestamp_seconds", now)]
+    return samples
 
 
-def _units(host: Host) -> list[Sample]:
-    samples = []
-    for unit in (PROXY_UNIT, CAPTURE_UNIT):
-        active = host.succeeds(["systemctl", "is-active", "--quiet", unit])
-        samples.append(Sample("mesh_unit_active", active, [("unit", unit)]))
+def _active(host: Host, units: Sequence[str]) -> list[Sample]:
+    return [
+        Sample(
+            "mesh_unit_active",
+            host.succeeds(["systemctl", "is-active", "--quiet", unit]),
+            [("unit", unit)],
+        )
+        for unit in units
+    ]
+
+
+def _failed(host: Host) -> list[Sample]:
     argv = ["systemctl", "list-units", "--state=failed", "--plain", "--no-legend", "--no-pager"]
     failed = [line.split()[0] for line in host.run(argv, check=False).splitlines() if line.strip()]
-    for unit in sorted(failed)[:MAX_UNITS]:
-        samples.append(Sample("mesh_unit_failed", 1, [("unit", unit)]))
-    return samples
+    return [Sample("mesh_unit_failed", 1, [("unit", unit)]) for unit in sorted(failed)[:MAX_UNITS]]
 
 
 def render(samples: Sequence[Sample], metrics: Mapping[str, str] = HELP) -> str:

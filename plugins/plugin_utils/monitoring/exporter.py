@@ -39,7 +39,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.watch.state import
     place,
 )
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring import sandbox
-from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring.objects import (
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring.ports import (
     EXPORTER_PORT,
 )
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.units import COMMON, Section, unit
@@ -89,7 +89,11 @@ def render(
             File(MACHINE_FILE, json.dumps(labels, sort_keys=True) + "\n", 0o644),
             File(PROBES_FILE, tried, 0o600),
         ),
-        units=(_exporter(archive, collectors), *_state(seconds), *_prober(probes.seconds, tried)),
+        units=(
+            _exporter(archive, collectors),
+            *_state(seconds, machine.mode),
+            *_prober(probes.seconds, tried),
+        ),
         https_proxy=machine.mesh.proxy.https_proxy,
         library=True,
     )
@@ -112,15 +116,17 @@ def _exporter(archive: Archive, collectors: Sequence[str]) -> Unit:
     )
 
 
-def _state(seconds: int) -> tuple[Unit, Unit]:
+def _state(seconds: int, mode: str) -> tuple[Unit, Unit]:
+    # Rules are shown to whom may change them; the certificate is the proxy's. A bridge's
+    # administration is a socket of its user's, which only its owner may write to.
+    reading = "CAP_DAC_OVERRIDE" if mode == "bridge" else "CAP_NET_RAW CAP_DAC_READ_SEARCH"
     service = _script(
         "What the mesh knows of this machine",
         "textfile",
         [
             ("Type", "oneshot"),
             ("TimeoutStartSec", "60s"),
-            # Rules are shown to whom may change them; the certificate is istio-proxy's.
-            ("CapabilityBoundingSet", "CAP_NET_ADMIN CAP_NET_RAW CAP_DAC_READ_SEARCH"),
+            ("CapabilityBoundingSet", "CAP_NET_ADMIN " + reading),
             ("ProtectKernelModules", "yes"),
             ("ProtectKernelTunables", "yes"),
             ("RestrictAddressFamilies", "AF_INET AF_INET6 AF_UNIX AF_NETLINK"),

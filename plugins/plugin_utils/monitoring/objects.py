@@ -4,8 +4,8 @@
 
 node_exporter and the agent's figures are reached on loopback only. A ServiceEntry and a
 DestinationRule tell the sidecar of monitoring, and no other, that two ports of each machine speak
-mutual TLS, and as whom; a Sidecar leads what arrives there to loopback; a policy admits
-the identity of monitoring.
+mutual TLS, and as whom. Where the machine has a sidecar, a Sidecar leads what arrives there to
+loopback, and a policy admits the identity of monitoring; a bridge does both by itself.
 """
 
 from __future__ import annotations
@@ -22,6 +22,11 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
 )
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.errors import ClusterError
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.kinds import KINDS, Ref
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring.ports import (
+    AGENT_FIGURES_PORT,
+    EXPORTER_PORT,
+    PROXY_FIGURES_PORT,
+)
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.objects import (
     MANAGED_BY_LABEL,
     MANAGER,
@@ -29,11 +34,6 @@ from ansible_collections.brownfield.mesh.plugins.plugin_utils.objects import (
     Object,
 )
 
-# Not node_exporter's usual port, where another one may be.
-EXPORTER_PORT = 19100
-PROXY_FIGURES_PORT = 19101
-# Where the agent listens, on every address: capture keeps it from the network.
-AGENT_FIGURES_PORT = 15020
 # Of a ServiceEntry (maxItems in Istio's crd-all.gen.yaml).
 MAX_ADDRESSES = 256
 _PORTS = (
@@ -50,13 +50,12 @@ def render(
 ) -> list[Object]:
     """The objects for ``workloads`` on ``machines``; none when there is no ``monitoring``.
 
-    Workloads in mode ``bridge`` have no sidecar and are left out. Raises ClusterError when a
-    workload has more machines than a ServiceEntry takes.
+    Raises ClusterError when a workload has more machines than a ServiceEntry takes.
     """
     return [
         item
         for workload in workloads
-        if monitoring and workload.mode != "bridge"
+        if monitoring
         for item in _objects(mesh, workload, machines, monitoring)
     ]
 
@@ -94,9 +93,7 @@ def _objects(
         for port in workload.ports
         if port.protocol != "udp"  # which is not captured
     ]
-    principals = sorted(
-        f"{mesh.trust_domain}/ns/{one.namespace}/sa/{one.service_account}" for one in monitoring
-    )
+    principals = sorted(one.principal(mesh.trust_domain) for one in monitoring)
     host = f"{workload.name}.{workload.namespace}.metrics.internal"
     namespaces = sorted({one.namespace for one in monitoring})
     specs: dict[str, Any] = {
@@ -131,7 +128,8 @@ def _objects(
             # and none later, when the machine becomes so.
             "resolution": "NONE",
             "ports": [port for port, _ in _PORTS],
-            "workloadSelector": selected,
+            # A bridge's machines have no WorkloadEntry that it could select.
+            **({} if workload.mode == "bridge" else {"workloadSelector": selected}),
         },
         "Sidecar": {"workloadSelector": selected, "ingress": ingress},
     }
@@ -151,4 +149,5 @@ def _objects(
             "spec": specs[ref.kind],
         }
         for ref in metrics_refs(workload)
+        if workload.mode != "bridge" or ref.kind in ("DestinationRule", "ServiceEntry")
     ]

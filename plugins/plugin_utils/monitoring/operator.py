@@ -26,7 +26,7 @@ from ansible_collections.brownfield.mesh.plugins.plugin_utils.errors import (
 )
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.kinds import KINDS, Ref, ref_of
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring import rules, server
-from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring.objects import (
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring.ports import (
     EXPORTER_PORT,
     PROXY_FIGURES_PORT,
 )
@@ -67,10 +67,9 @@ def render(
     The receivers of ``alerting`` are the Operator's own, whose secrets are references; without any,
     where alarms go is not said. ``selected_by`` are labels by which the user's Prometheus and
     Alertmanager choose objects.
-    Machines in mode ``bridge`` are not watched yet.
     """
     watched = sorted(
-        (pair for pair in machines if pair[0].name not in without and pair[0].mode != "bridge"),
+        (pair for pair in machines if pair[0].name not in without),
         key=lambda pair: pair[0].name,
     )
     if not watched:

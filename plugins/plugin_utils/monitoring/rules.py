@@ -53,13 +53,13 @@ def rules(given: Thresholds) -> tuple[Rule, ...]:
             "MeshCaptureGone",
             f'max by ({_BY}) (up{{job="{PROXY_JOB}"}} and on (machine)'
             ' label_replace(mesh_plaintext_open == 1, "machine", "$1", "peer", "(.+)")'
-            " or mesh_capture_on == 0)",
+            " or mesh_capture_on == 0 or mesh_application_closed == 0)",
             0,
             "page",
             "{{ $labels.machine }}: traffic goes around the proxy",
             "A port that only the proxy guards has answered in plain, or the machine says that its"
-            " capture rules are not loaded. What it sends and takes is neither encrypted nor"
-            " authorized.",
+            " capture rules (of a bridge, its firewall's) are not loaded. What it takes, and with a"
+            " sidecar also what it sends, is neither encrypted nor authorized.",
             "Silent: MeshMachineUnreachable and MeshTargetsMissing tell of machines that are not"
             " asked.",
         ),

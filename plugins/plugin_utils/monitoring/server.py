@@ -25,7 +25,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.watch.state import
     place,
 )
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring import rules, sandbox
-from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring.objects import (
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring.ports import (
     EXPORTER_PORT,
 )
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring.rules import Rule

@@ -13,7 +13,7 @@ from typing import Any
 
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Machine, Workload
 from ansible_collections.brownfield.mesh.plugins.module_utils.watch.state import PLAINTEXT_PORT
-from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring.objects import (
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring.ports import (
     AGENT_FIGURES_PORT,
     PROXY_FIGURES_PORT,
 )
@@ -31,12 +31,12 @@ def render(
     """The targets that Prometheus on machine ``here`` asks, as JSON for file_sd.
 
     ``owners`` maps workloads (NAMESPACE/NAME) to who answers for them, the workload's name
-    otherwise. Machines in ``without`` are leaving. Machines in mode ``bridge`` are not watched yet.
+    otherwise. Machines in ``without`` are leaving.
     """
     groups = [
         _group(machine, workload, machine.name == here, owners)
         for machine, workload in machines
-        if machine.name not in without and machine.mode != "bridge"
+        if machine.name not in without
     ]
     groups.sort(key=lambda group: str(group["labels"]["machine"]))
     return json.dumps(groups, indent=1, sort_keys=True) + "\n"
@@ -60,7 +60,8 @@ def _group(
         found[PROXY_PORT] = str(AGENT_FIGURES_PORT)
     else:
         found[PROXY_PORT] = str(PROXY_FIGURES_PORT)
-        # The agent listens there on every address, and only capture keeps it from the network.
-        found[PLAINTEXT_PORT] = str(AGENT_FIGURES_PORT)
+        if machine.mode != "bridge":
+            # The agent listens there on every address, and only capture keeps it from the network.
+            found[PLAINTEXT_PORT] = str(AGENT_FIGURES_PORT)
     address = "127.0.0.1" if is_here else machine.mesh_address
     return {"targets": [address], "labels": found}

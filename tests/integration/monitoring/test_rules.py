@@ -89,6 +89,7 @@ PROOFS: dict[str, list[Proof]] = {
             gone={OPEN: "0+0x9 stale", PROXY: "1+0x60"},
         ),
         simple(own("mesh_capture_on"), ON, OFF),
+        simple(own("mesh_application_closed"), ON, OFF),
     ],
     "MeshMachineUnreachable": [simple(PROXY, ON, OFF)],
     "MeshExporterDown": [

@@ -54,6 +54,7 @@ class Action:
         connection._shell.join_path = lambda *parts: "/".join(parts)
         connection.reset = lambda: self.log.append("reset")
         arguments = {"machine": MACHINE, "workload": PAYMENTS_DB, "cluster": FACTS}
+        arguments["monitoring"] = []
         task = Mock(check_mode=check, async_val=0, diff=False)
         task.args = {name: to_data(value) for name, value in arguments.items()}
         made = join.ActionModule(task, connection, Mock(), Mock(), Mock(), Mock())
@@ -205,6 +206,7 @@ def bridge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Act
     def made(*answers: dict[str, Any], **options: Any) -> Action:
         action = Action(*answers, **options)
         arguments = {"machine": machine, "workload": BILLING, "cluster": facts}
+        arguments["monitoring"] = []
         action.made._task.args.update({n: to_data(value) for n, value in arguments.items()})
         action.made._find_needle = lambda folder, path: path
         return action

@@ -66,3 +66,20 @@ def test_what_is_left_out_is_in_the_plan() -> None:
     plan = build(parse(lab()), FACTS, 5)
     what = "cases of 4 of 4 machines, because of the limit of 5"
     assert {"source": "outsider-1", "what": what} in plan["cases_left_out"]
+
+
+def test_who_may_read_figures_is_monitoring_and_the_clusters_prometheus() -> None:
+    hosts = lab()
+    fleet = parse(hosts)
+    assert build(fleet, FACTS, 64)["monitoring"] == []
+    assert build(fleet, FACTS, 64, watching=["legacy-batch-1", "elsewhere"])["monitoring"] == [
+        {"namespace": "batch", "service_account": "legacy-batch"}
+    ]
+    own = {"namespace": "a", "service_account": "own"}
+    for variables in hosts.values():
+        variables["mesh"] = {**variables["mesh"], "prometheus": own}
+    watching = ["shop-api-1", "shop-api-2"]
+    assert build(parse(hosts), FACTS, 64, watching=watching)["monitoring"] == [
+        own,
+        {"namespace": "shop", "service_account": "shop-api"},
+    ]

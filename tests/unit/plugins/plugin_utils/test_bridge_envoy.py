@@ -21,7 +21,12 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.bridge.state impor
     RUNTIME,
     STATE,
 )
-from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Bridge, Call, Workload
+from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
+    Bridge,
+    Call,
+    Prometheus,
+    Workload,
+)
 from ansible_collections.brownfield.mesh.plugins.plugin_utils import bridge_envoy
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -30,6 +35,7 @@ from lab import tools
 from tests.support.bridge import BILLING, GATEWAY, MACHINE, issue, pem
 from tests.support.fleet import workloads
 
+WATCHED_BY = (Prometheus("watch", "prometheus"),)
 GOLDEN = Path(__file__).parents[3] / "golden" / "bridge" / "billing.json"
 
 
@@ -64,7 +70,12 @@ def _rules(chain: dict[str, Any]) -> set[str]:
 
 
 def test_it_is_as_reviewed() -> None:
-    text = json.dumps(bridge_envoy.bootstrap(MACHINE, BILLING, GATEWAY, "0" * 16), indent=1) + "\n"
+    text = (
+        json.dumps(
+            bridge_envoy.bootstrap(MACHINE, BILLING, GATEWAY, "0" * 16, WATCHED_BY), indent=1
+        )
+        + "\n"
+    )
     if os.environ.get("UPDATE_GOLDEN"):
         GOLDEN.write_text(text)
     assert text == GOLDEN.read_text()
@@ -101,7 +112,7 @@ def _validate(config: Any, folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_envoy_accepts_it_and_would_not_accept_just_anything(tmp_path: Path) -> None:
-    config = bridge_envoy.bootstrap(MACHINE, BILLING, GATEWAY)
+    config = bridge_envoy.bootstrap(MACHINE, BILLING, GATEWAY, "", WATCHED_BY)
     done = _validate(config, tmp_path)
     assert done.returncode == 0, done.stderr
     config["static_resources"]["listeners"][0]["no_such_field"] = 1
@@ -221,3 +232,25 @@ def test_names_that_would_share_an_address_do_not(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(bridge_envoy, "LOOPBACK", ipaddress.IPv4Network("127.128.0.0/30"))
     calls = [Call(80, host="a.b"), Call(80, host="c.d")]
     assert len(set(bridge_envoy.loopback_addresses(calls).values())) == 2
+
+
+def test_figures_are_for_monitoring_only() -> None:
+    config = bridge_envoy.bootstrap(MACHINE, BILLING, GATEWAY, "", WATCHED_BY)
+    for name, port in (("figures_machine", 19100), ("figures_proxy", 19101)):
+        listener = _listener(config, name)
+        (chain,) = listener["filter_chains"]
+        address = {"address": MACHINE.address, "port_value": port}
+        assert listener["address"]["socket_address"] == address
+        assert chain["transport_socket"]["typed_config"]["require_client_certificate"]
+        assert _admitted(chain) == {("exact", "spiffe://cluster.local/ns/watch/sa/prometheus")}
+    plain = bridge_envoy.bootstrap(MACHINE, BILLING, GATEWAY)
+    assert "figures" not in json.dumps(plain)
+
+
+def test_of_the_administration_only_figures_are_shown() -> None:
+    config = bridge_envoy.bootstrap(MACHINE, BILLING, GATEWAY, "", WATCHED_BY)
+    (chain,) = _listener(config, "figures_proxy")["filter_chains"]
+    (host,) = chain["filters"][0]["typed_config"]["route_config"]["virtual_hosts"]
+    (route,) = host["routes"]
+    assert route["match"]["path"] == "/stats/prometheus"
+    assert route["match"]["headers"] == [{"name": ":method", "string_match": {"exact": "GET"}}]

@@ -10,6 +10,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.brownfield.mesh.plugins.module_utils import observe
+from ansible_collections.brownfield.mesh.plugins.module_utils.bridge import firewall
+from ansible_collections.brownfield.mesh.plugins.module_utils.bridge import state as bridge_state
+from ansible_collections.brownfield.mesh.plugins.module_utils.desired import Host
 from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar.state import (
     CAPTURE_UNIT,
     CERTIFICATE,
@@ -144,3 +147,43 @@ def test_the_file_is_written_whole_for_all_to_read(box: Machine, monkeypatch: An
     assert file.stat().st_mode & 0o777 == 0o644
     assert [entry.name for entry in file.parent.iterdir()] == ["mesh.prom"]
     assert read(file.read_text())
+
+
+BRIDGE = {**LABELS, "mode": "bridge"}
+MARKED = 'tcp dport { 5432 } counter reject comment "of ours 1234"\n'
+
+
+def of_bridge(box: Machine, loaded: str = MARKED, live: int = 1) -> dict[str, float]:
+    box.path(bridge_state.CERTIFICATE).parent.mkdir(parents=True)
+    box.path(bridge_state.CERTIFICATE).write_text(certificate(SPIFFE_ID, -3600, 7200))
+    box.path(bridge_state.FIREWALL).parent.mkdir(parents=True)
+    box.path(bridge_state.FIREWALL).write_text(MARKED)
+    stats = "server.live: %d\nlistener_manager.total_listeners_warming: 0\n" % live
+    answers = {"/stats": stats, "/server_info": ""}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(firewall, "rules", lambda host: loaded)
+        units = {bridge_state.UNIT, bridge_state.FIREWALL_UNIT}
+        patch.setattr(Host, "succeeds", lambda host, argv: bool(units & set(argv)))
+        found = textfile.collect(box.host, BRIDGE, 1.0, administration=answers.__getitem__)
+    return plain(found)
+
+
+def test_a_healthy_bridge(box: Machine) -> None:
+    values = of_bridge(box)
+    assert values["mesh_proxy_ready"] == values["mesh_application_closed"] == 1
+    assert values["mesh_certificate_not_after_seconds"]
+    assert "mesh_capture_on" not in values
+    assert "mesh_control_plane_connected" not in values
+
+
+def test_an_open_application_behind_a_bridge_is_told(box: Machine) -> None:
+    assert of_bridge(box, loaded="")["mesh_application_closed"] == 0
+
+
+def test_other_rules_than_the_files_are_not_ours(box: Machine) -> None:
+    loaded = MARKED.replace("1234", "5678")
+    assert of_bridge(box, loaded=loaded)["mesh_application_closed"] == 0
+
+
+def test_a_bridge_that_does_not_serve_is_not_ready(box: Machine) -> None:
+    assert of_bridge(box, live=0)["mesh_proxy_ready"] == 0

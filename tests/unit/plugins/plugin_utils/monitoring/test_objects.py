@@ -94,9 +94,15 @@ def test_figures_lead_to_loopback_and_the_workloads_ports_stay_as_they_are() -> 
     assert ingress[2]["port"] == {"number": 8080, "name": "http", "protocol": "HTTP"}
 
 
-def test_without_monitoring_and_without_sidecar_there_is_nothing() -> None:
+def test_without_monitoring_there_is_nothing() -> None:
     assert objects.render(MESH, WORKLOADS, MACHINES, ()) == []
-    assert objects.render(MESH, [replace(SHOP_API, mode="bridge")], MACHINES, [MONITORING]) == []
+
+
+def test_a_bridge_lets_in_by_itself() -> None:
+    items = objects.render(MESH, [replace(SHOP_API, mode="bridge")], MACHINES, [MONITORING])
+    assert [item["kind"] for item in items] == ["DestinationRule", "ServiceEntry"]
+    assert "workloadSelector" not in items[1]["spec"]
+    assert items[1]["spec"]["addresses"] == ["10.0.0.1", "203.0.113.2"]
 
 
 def test_what_is_made_is_what_is_taken_away() -> None:

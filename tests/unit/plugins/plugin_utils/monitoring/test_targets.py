@@ -1,6 +1,6 @@
 # Copyright (c) 2026 the brownfield.mesh authors
 # SPDX-License-Identifier: Apache-2.0
-"""Who is watched: all machines of the plan with a sidecar, each as its owner knows it."""
+"""Who is watched: all machines of the plan, each as its owner knows it."""
 
 from __future__ import annotations
 
@@ -60,7 +60,13 @@ def test_the_order_of_the_inventory_does_not_matter() -> None:
     assert targets.render(PAIRS, "", {}) == targets.render(PAIRS[::-1], "", {})
 
 
-def test_who_leaves_and_who_has_no_sidecar_is_not_watched() -> None:
-    pairs = [*PAIRS, (replace(DB, name="bridge-1", mode="bridge"), PAYMENTS_DB)]
-    found = json.loads(targets.render(pairs, "monitor-1", {}, ["db-1"]))
+def test_who_leaves_is_not_watched() -> None:
+    found = json.loads(targets.render(PAIRS, "monitor-1", {}, ["db-1"]))
     assert [group["labels"]["machine"] for group in found] == ["monitor-1", "shop-1"]
+
+
+def test_a_bridge_has_no_agent_that_could_answer_in_plain() -> None:
+    pairs = [(replace(DB, mode="bridge"), PAYMENTS_DB)]
+    (group,) = json.loads(targets.render(pairs, "monitor-1", {}))
+    assert group["labels"]["__proxy_port"] == "19101"
+    assert "__plaintext_port" not in group["labels"]
