@@ -11,6 +11,7 @@ supply and apply, confirm over a fresh connection.
 from __future__ import annotations
 
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils import artifacts
 from ansible_collections.brownfield.mesh.plugins.module_utils.cluster import ClusterFacts
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
     Machine,
+    Vault,
     Workload,
     from_data,
     to_data,
@@ -97,10 +99,13 @@ class ActionModule(ActionBase):  # type: ignore[misc]
 
     def _subject(
         self, machine: Machine, workload: Workload, cluster: ClusterFacts
-    ) -> _Sidecar | _Bridge:
+    ) -> _Sidecar | _Bridge | _Vault:
         if machine.mode != "bridge":
             return _Sidecar(machine, workload, cluster)
         identity = machine.mesh.identity
+        if identity.vault is not None and identity.provider == "vault":
+            ca = Path(self._find(identity.vault.ca, "mesh.identity.vault.ca"))
+            return _Vault(machine, workload, cluster, identity.vault, ca)
         paths = [
             Path(self._find(path, "mesh.identity")) for path in (identity.certificate, identity.key)
         ]
@@ -175,3 +180,28 @@ class _Bridge:
         IdentityError."""
         issued = self._provider.issue(asked.get("csr", ""))
         return {"certificate": issued.certificate, "key": issued.key}
+
+
+class _Vault:
+    """A machine that turns to Vault itself."""
+
+    need = "identity"
+
+    def __init__(
+        self, machine: Machine, workload: Workload, cluster: ClusterFacts, vault: Vault, ca: Path
+    ) -> None:
+        """Raises IdentityError when ``ca`` cannot be read."""
+        from ansible_collections.brownfield.mesh.plugins.plugin_utils import bridge_state
+
+        self._vault, self._name = vault, machine.name
+        try:
+            self._ca = ca.read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise IdentityError("%s cannot be read: %s" % (ca, error)) from None
+        self.state = bridge_state.render(machine, workload, cluster, ca=self._ca)
+
+    def supply(self, asked: dict[str, Any]) -> dict[str, str]:
+        """A wrapped secret for the machine's first log-in. Raises IdentityError."""
+        from ansible_collections.brownfield.mesh.plugins.plugin_utils import vault_login
+
+        return vault_login.wrapped(self._vault, self._ca, self._name, os.environ)
