@@ -37,8 +37,9 @@ class Client:
     def __init__(self, address: str, ca: str) -> None:
         """Raises VaultError when ``ca`` is no certificate."""
         self.address = address
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # which trusts nobody yet
         try:
-            self._context = ssl.create_default_context(cadata=ca)
+            self._context.load_verify_locations(cadata=ca)
         except (ssl.SSLError, ValueError):
             raise VaultError("identity.vault.ca holds no certificate in PEM form") from None
         self._context.minimum_version = ssl.TLSVersion.TLSv1_2

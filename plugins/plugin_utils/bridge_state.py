@@ -25,7 +25,6 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.bridge.state impor
     IDENTITY_TIMER,
     IDENTITY_UNIT,
     MEMORY,
-    MEMORY_FILE,
     STATE,
     SUPERVISOR,
     UNIT,
@@ -106,7 +105,6 @@ def render(
             Link(timer.LINKS[0], "%s/%s" % (UNITS, IDENTITY_TIMER)),
         ]
     if in_memory:
-        files[MEMORY_FILE] = "d %s 0750 root %s\n" % (MEMORY, USER)
         links.append(Link(IDENTITIES, MEMORY))
     return BridgeState(
         files=DesiredState(

@@ -136,7 +136,6 @@ def identity(in_memory: bool) -> str:
         ("ProtectProc", "invisible"),
         ("ProcSubset", "pid"),
         ("RestrictAddressFamilies", "AF_INET AF_INET6 AF_UNIX AF_NETLINK"),
-        ("RemoveIPC", "yes"),
         ("SystemCallFilter", "@system-service"),
         ("SystemCallFilter", "~@privileged @resources"),
         ("SystemCallFilter", "@chown"),

@@ -205,7 +205,8 @@ class Server:
 
     def jwt(self, subject: str = "billing") -> str:
         """What a platform would write to a machine's file."""
-        claims = {"sub": subject, "aud": "vault", "exp": int(time.time()) + 300}
+        now = int(time.time())
+        claims = {"sub": subject, "aud": "vault", "iat": now, "nbf": now, "exp": now + 300}
         signed = b".".join(
             base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=")
             for part in ({"alg": "ES256", "typ": "JWT"}, claims)

@@ -106,9 +106,10 @@ def issue(host: Host, wanted: WantedIdentity, login: Login) -> None:
 
 def log_out(host: Host) -> None:
     """Revoke the token that the machine keeps. When Vault is away it ends by itself."""
-    wanted, token = read(host), host.read(TOKEN)
-    if wanted and wanted.authority and token:
-        with suppress(VaultError):
+    # What lies on the machine may be half of something.
+    with suppress(VaultError, ValueError, TypeError, KeyError, AttributeError):
+        wanted, token = read(host), host.read(TOKEN)
+        if wanted and wanted.authority and token:
             _revoke(_client(wanted.authority), token)
 
 

@@ -20,6 +20,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.bridge.state impor
     MEMORY,
     MEMORY_FILE,
     UNITS,
+    USER,
     WantedIdentity,
 )
 from ansible_collections.brownfield.mesh.plugins.module_utils.desired import (
@@ -76,7 +77,11 @@ def compare(host: Host, wanted: WantedIdentity) -> list[Change]:
     in_memory = wanted.authority is not None and wanted.authority.vault.storage == "memory"
     if in_memory and os.path.isdir(path) and not os.path.islink(path):
         changes.append(_removal(host, IDENTITIES))
-    if not in_memory:
+    if in_memory:
+        # At boot, before anything of ours.
+        folder = File(MEMORY_FILE, "d %s 0750 root %s\n" % (MEMORY, USER), 0o644)
+        changes += desired.compare_drop_in(host, folder)
+    else:
         changes += [_removal(host, p) for p in (MEMORY_FILE, MEMORY) if _there(host, p)]
     return changes
 

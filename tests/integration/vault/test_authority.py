@@ -166,7 +166,7 @@ def test_a_machine_without_a_certificate_gets_one_and_its_bridge_starts_anew(
     vault: Server, box: Box, want: Want
 ) -> None:
     joined(box, want(login="jwt", jwt_path=JWT_PATH))
-    with pytest.raises(MachineError, match="has none.*holds no token; have the platform"):
+    with pytest.raises(MachineError, match=r"has none.*holds no token; have the platform"):
         renew.renew(box.host, time.time())
     box.path(JWT_PATH).parent.mkdir(parents=True)
     box.path(JWT_PATH).write_text(vault.jwt())
@@ -229,7 +229,7 @@ def test_a_role_of_the_pki_that_refuses_the_name(vault: Server, box: Box, want: 
     by_secret(vault, box, want())
     vault.role("spiffe://cluster.local/ns/other/sa/other")
     try:
-        with unchanged(box, r"answers 400 to POST pki/sign/machine: .*not allowed"):
+        with unchanged(box, r"answers 400 to POST pki/sign/machine: .*not valid"):
             renew.renew(box.host, half_over(box))
     finally:
         vault.role(SPIFFE_ID)
