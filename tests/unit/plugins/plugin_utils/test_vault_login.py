@@ -57,7 +57,9 @@ def test_a_refusal_names_the_machine_and_the_rights(
         raise VaultError("Vault says no", status)
 
     monkeypatch.setattr(Client, "call", refuse)
-    with pytest.raises(IdentityError, match=r"^billing-1: no log-in to Vault: Vault says") as caught:
+    with pytest.raises(
+        IdentityError, match=r"^billing-1: no log-in to Vault: Vault says"
+    ) as caught:
         vault_login.wrapped(VAULT, CA, "billing-1", ENVIRONMENT)
     assert ("VAULT_TOKEN must be a token that may read" in str(caught.value)) == advised
     assert "canary" not in str(caught.value)

@@ -34,7 +34,11 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.bridge.state impor
     BridgeState,
     WantedIdentity,
 )
-from ansible_collections.brownfield.mesh.plugins.module_utils.desired import File, Host
+from ansible_collections.brownfield.mesh.plugins.module_utils.desired import (
+    File,
+    Host,
+    MachineError,
+)
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Identity, Vault
 from ansible_collections.brownfield.mesh.plugins.plugin_utils import bridge_state
 from cryptography import x509
@@ -116,7 +120,10 @@ def test_a_fresh_machine_asks_for_its_first_log_in(box: Box, want: Render) -> No
 def test_by_jwt_it_needs_nothing_from_the_controller(
     box: Box, want: Render, pushed: dict[str, str], log_ins: list[str]
 ) -> None:
-    state = want(login="jwt", jwt_path="/var/lib/platform/token")
+    state = want(login="jwt", jwt_path="/var/lib/platform")
+    with pytest.raises(MachineError, match=r"no token at /var/lib/platform; .*jwt_path"):
+        join.join(box.host, state, Supply(pushed=pushed), False)
+    box.path("/var/lib/platform").write_text("token")
     result = join.join(box.host, state, Supply(pushed=pushed), False)
     assert (result["changed"], result["needs"]) == (True, [])
     assert result["checks"]["identity_valid"]
