@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Join a machine in mode ``bridge``: ask, supply, apply.
 
-Order: preflight, files, artefacts, identity, Envoy's configuration (validated first), start, hot
+Order: preflight, files, identity, artefacts, Envoy's configuration (validated first), start, hot
 restart or nothing, ready, firewall. Each step reads, decides, acts.
 """
 
@@ -84,7 +84,7 @@ def join(host: Host, state: BridgeState, supply: Supply, check: bool) -> dict[st
     renew = not restart and serving.digest != state.envoy_digest
     closes = [] if firewall.is_on(host, state.firewall_mark) else [_firewall(host, state)]
     last = [*timer.timer(host, state.identity, files), *closes]
-    shown = files + installs + identities + configures + _shown(restart, renew) + last
+    shown = files + identities + installs + configures + _shown(restart, renew) + last
     supplied = bool(supply.certificate or supply.login.wrapping_token)
     needs = [IDENTITY] if not supplied and _lacks(host, state, check) else []
     needs += [artifacts.need(a) for a in lacking if a.path and a.name not in supply.pushed]
@@ -98,7 +98,8 @@ def join(host: Host, state: BridgeState, supply: Supply, check: bool) -> dict[st
         if IDENTITY in needs and not check and asks:
             result["csr"] = credentials.request(host, state.identity)
         return {**result, **facts(host, state)}
-    for change in [*files, *installs, *identities, *configures]:
+    # What the machine logs in with lives for minutes: a slow download must not come before.
+    for change in [*files, *identities, *installs, *configures]:
         change.act()
     if any(change.what.startswith("/etc/systemd/") for change in files):
         host.run(["systemctl", "daemon-reload"])

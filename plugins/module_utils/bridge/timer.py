@@ -40,6 +40,7 @@ MODULES = (
     "bridge.authority",
     "bridge.renew",
 )
+STOPPED = ("inactive", "unknown", "")  # a unit that has failed is to be forgotten, too
 LINKS = (
     "%s/timers.target.wants/%s" % (UNITS, IDENTITY_TIMER),
     "%s/multi-user.target.wants/%s" % (UNITS, IDENTITY_UNIT),
@@ -106,7 +107,7 @@ def retire(host: Host) -> list[Change]:
     running = [
         Change(unit, "running\n", "", lambda unit=unit: _stop(host, unit))  # type: ignore[misc]
         for unit in IDENTITY_UNITS
-        if host.succeeds(["systemctl", "is-active", "--quiet", unit])
+        if host.run(["systemctl", "is-active", unit], check=False).strip() not in STOPPED
     ]
     return running + [_removal(host, path) for path in FILES if _there(host, path)]
 
@@ -121,3 +122,4 @@ def _removal(host: Host, path: str) -> Change:
 
 def _stop(host: Host, unit: str) -> None:
     host.run(["systemctl", "stop", unit])
+    host.run(["systemctl", "reset-failed", unit], check=False)

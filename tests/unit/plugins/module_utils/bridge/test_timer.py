@@ -24,6 +24,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.bridge.state impor
     CERTIFICATE,
     IDENTITIES,
     IDENTITY_TIMER,
+    IDENTITY_UNIT,
     LIBRARY,
     MEMORY,
     MEMORY_FILE,
@@ -140,6 +141,9 @@ def test_joining_brings_the_renewal_and_then_nothing(
     assert [d["before_header"] for d in seen["diff"]] == [
         d["before_header"] for d in result["diff"]
     ]
+    order = [d["before_header"] for d in result["diff"]]
+    # What it logs in with lives for minutes, and a download may take as long.
+    assert order.index("identity") < order.index("artefact envoy")
     assert result["changed"] is True
     assert set(result["checks"].values()) == {True}
     assert IDENTITY_TIMER in box.now["active"]
@@ -202,6 +206,15 @@ def test_another_provider_takes_the_renewal_away(
     assert not box.path("%s/%s" % (UNITS, IDENTITY_TIMER)).exists()
     assert not box.path(LIBRARY).exists()
     assert join.join(box.host, state, Supply(), False)["changed"] is False
+
+
+def test_a_renewal_that_has_failed_is_forgotten(
+    box: Box, want: Render, pushed: dict[str, str]
+) -> None:
+    join.join(box.host, want(), supply(pushed), False)
+    box.outputs["systemctl is-active " + IDENTITY_UNIT] = (3, "failed\n")
+    leave.leave(box.host, False)
+    assert box.ran("systemctl reset-failed " + IDENTITY_UNIT)
 
 
 def test_leaving_takes_everything_and_logs_out(
