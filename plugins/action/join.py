@@ -11,6 +11,7 @@ supply and apply, confirm over a fresh connection.
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +24,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.cluster import Clu
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
     Machine,
     Prometheus,
+    Vault,
     Workload,
     from_data,
     to_data,
@@ -107,10 +109,13 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         workload: Workload,
         cluster: ClusterFacts,
         monitoring: Sequence[Prometheus],
-    ) -> _Sidecar | _Bridge:
+    ) -> _Sidecar | _Bridge | _Vault:
         if machine.mode != "bridge":
             return _Sidecar(machine, workload, cluster)
         identity = machine.mesh.identity
+        if identity.vault is not None and identity.provider == "vault":
+            ca = Path(self._find(identity.vault.ca, "mesh.identity.vault.ca"))
+            return _Vault(machine, workload, cluster, monitoring, identity.vault, ca)
         paths = [
             Path(self._find(path, "mesh.identity")) for path in (identity.certificate, identity.key)
         ]
@@ -191,3 +196,34 @@ class _Bridge:
         IdentityError."""
         issued = self._provider.issue(asked.get("csr", ""))
         return {"certificate": issued.certificate, "key": issued.key}
+
+
+class _Vault:
+    """A machine that turns to Vault itself."""
+
+    need = "identity"
+
+    def __init__(
+        self,
+        machine: Machine,
+        workload: Workload,
+        cluster: ClusterFacts,
+        monitoring: Sequence[Prometheus],
+        vault: Vault,
+        ca: Path,
+    ) -> None:
+        """Raises IdentityError when ``ca`` cannot be read."""
+        from ansible_collections.brownfield.mesh.plugins.plugin_utils import bridge_state
+
+        self._vault, self._name = vault, machine.name
+        try:
+            self._ca = ca.read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise IdentityError("%s cannot be read: %s" % (ca, error)) from None
+        self.state = bridge_state.render(machine, workload, cluster, "", monitoring, self._ca)
+
+    def supply(self, asked: dict[str, Any]) -> dict[str, str]:
+        """A wrapped secret for the machine's first log-in. Raises IdentityError."""
+        from ansible_collections.brownfield.mesh.plugins.plugin_utils import vault_login
+
+        return vault_login.wrapped(self._vault, self._ca, self._name, os.environ)

@@ -14,6 +14,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
     Call,
     Identity,
     Proxy,
+    Vault,
 )
 
 
@@ -56,6 +57,10 @@ def _check_identity(entry: Entry, exists: Callable[[str, str], bool], report: Re
     if identity is None:
         return
     overrides = entry.machine.get("identity", {})
+    if identity.provider == "vault":
+        place = "%s.identity.vault" % ("mesh_machine" if "vault" in overrides else "mesh")
+        _check_vault(identity.vault, place, exists, report)
+        return
     for name in ("certificate", "key"):
         path = getattr(identity, name)
         where = "%s.identity.%s" % ("mesh_machine" if name in overrides else "mesh", name)
@@ -73,6 +78,30 @@ def _check_identity(entry: Entry, exists: Callable[[str, str], bool], report: Re
                 "names a file that does not exist: %s" % shown(path),
                 "write the path of the %s of %s on the controller" % (name, whose),
             )
+
+
+def _check_vault(
+    vault: Vault | None, place: str, exists: Callable[[str, str], bool], report: Report
+) -> None:
+    if vault is None:
+        report(
+            place,
+            "is missing, but the mode bridge needs it (provider vault)",
+            "write address, ca, pki_role and role",
+        )
+        return
+    if not exists("identity", vault.ca):
+        report(
+            place + ".ca",
+            "names a file that does not exist: %s" % shown(vault.ca),
+            "write the path of the authority of Vault's certificate on the controller",
+        )
+    if vault.login == "jwt" and not vault.jwt_path:
+        report(
+            place + ".jwt_path",
+            "is missing, but the log-in jwt needs it",
+            "write the path of the file on the machine with its token",
+        )
 
 
 def _check_calls(entry: Entry, report: Report) -> None:

@@ -22,14 +22,17 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.forms import (
     CIDR,
     CONTEXT,
     DNS_NAME,
+    DURATION,
     HOST_OR_IPV4,
     HTTP_PATH,
     IPV4,
     LABEL,
     LABEL_KEY,
     LOCALITY,
+    MOUNT,
     OPTIONAL_DNS_NAME,
     OPTIONAL_IPV4,
+    OPTIONAL_MOUNT,
     OPTIONAL_PROXY,
     OPTIONAL_QUALIFIED,
     PATH,
@@ -38,8 +41,11 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.forms import (
     REQUIRED_PATH,
     SERVICE_NAME,
     SHA256,
+    TOKEN_PATH,
     TRUST_DOMAIN,
     URL,
+    VAULT_ADDRESS,
+    VAULT_ROLE,
 )
 from ansible_collections.brownfield.mesh.plugins.module_utils.record_types import (
     Field,
@@ -65,6 +71,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
     Port,
     Prometheus,
     Proxy,
+    Vault,
     Workload,
 )
 
@@ -123,12 +130,45 @@ PROXY_FIELDS = (
     Field("https_proxy", Text(OPTIONAL_PROXY), "The proxy of the machine's own downloads."),
 )
 
+VAULT = Record(
+    Vault,
+    (
+        Field("address", Text(VAULT_ADDRESS), "Vault's address, https://HOST:PORT.", required=True),
+        Field(
+            "ca",
+            Text(REQUIRED_PATH),
+            "A PEM file on the controller: the authority of Vault's own certificate.",
+            required=True,
+        ),
+        Field("pki_mount", Text(MOUNT), "Where the PKI secrets engine is mounted."),
+        Field("pki_role", Text(VAULT_ROLE), "The role of that engine to sign by.", required=True),
+        Field(
+            "login",
+            Choice(("approle", "jwt")),
+            "How the machine logs in: by a wrapped secret that the controller brings once"
+            " (approle), or by a token that its platform writes to a file (jwt).",
+        ),
+        Field(
+            "auth_mount",
+            Text(OPTIONAL_MOUNT),
+            "Where that auth method is mounted. Empty: under its own name.",
+        ),
+        Field("role", Text(VAULT_ROLE), "The role of that auth method.", required=True),
+        Field("jwt_path", Text(TOKEN_PATH), "The file on the machine with its token, for jwt."),
+        Field(
+            "storage",
+            Choice(("memory", "disk")),
+            "Where the machine keeps key and log-in: in memory, until a reboot, or on its disk.",
+        ),
+    ),
+)
+
 IDENTITY_FIELDS = (
     Field(
         "provider",
-        Choice(("files", "local_ca")),
-        "Where certificates come from: files of the user's, or an authority that the controller"
-        " signs with.",
+        Choice(("files", "local_ca", "vault")),
+        "Where certificates come from: files of the user's, an authority that the controller signs"
+        " with, or Vault, to which the machine itself turns.",
     ),
     Field(
         "certificate",
@@ -138,10 +178,11 @@ IDENTITY_FIELDS = (
     ),
     Field("key", Text(PATH), "The certificate's private key, a PEM file on the controller."),
     Field(
-        "lifetime_hours",
-        Whole(1, 24 * 365),
-        "How long a certificate lives that local_ca signs.",
+        "lifetime",
+        Text(DURATION),
+        "How long a certificate lives that is signed (local_ca, vault), such as 24h or 15m.",
     ),
+    Field("vault", VAULT, "Where and how a machine has its certificate signed by Vault."),
 )
 
 DNS = Field(

@@ -7,11 +7,14 @@ from __future__ import annotations
 import re
 
 from ansible_collections.brownfield.mesh.plugins.module_utils.field_types import Form
+from ansible_collections.brownfield.mesh.plugins.module_utils.spec import seconds
 
 # The prefixes of port names that Istio knows (istio.io, "Protocol Selection"), but for udp.
 PROTOCOLS = (
     "http", "http2", "https", "grpc", "grpc-web", "tcp", "tls", "mongo", "mysql", "redis",
 )  # fmt: skip
+
+YEAR_SECONDS = 365 * 86400
 
 _OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4 = r"%s(?:\.%s){3}" % (_OCTET, _OCTET)
@@ -75,6 +78,18 @@ def _bad_port_name(text: str) -> str:
     return ""
 
 
+def _bad_token_path(text: str) -> str:
+    if re.match("/(?:home|root|tmp|var/tmp|run/user)/", text):
+        return "is in a folder that the renewal's sandbox hides"
+    return ""
+
+
+def _bad_duration(text: str) -> str:
+    if re.fullmatch("[1-9][0-9]{0,7}[smh]", text) and not 60 <= seconds(text) <= YEAR_SECONDS:
+        return "%s is less than a minute or more than a year" % text
+    return ""
+
+
 _LABEL_FIX = (
     "write at most 63 lower-case letters, digits and '-', with a letter or digit at both ends"
 )
@@ -133,6 +148,39 @@ OPTIONAL_PROXY = Form(
     "write http://HOST:PORT, without user and password",
     2048,
     objection=_bad_url,
+)
+VAULT_ADDRESS = Form(
+    r"https://[A-Za-z0-9](?:[-A-Za-z0-9.]*[A-Za-z0-9])?(?::[0-9]{1,5})?",
+    "address of Vault",
+    "write https://HOST:PORT, without a path",
+    objection=_bad_url,
+)
+MOUNT = Form(
+    "[A-Za-z0-9_][-A-Za-z0-9_.]*(?:/[A-Za-z0-9_][-A-Za-z0-9_.]*)*",
+    "path of a mount",
+    "write the path as `vault secrets list` or `vault auth list` shows it, without '/' at the end",
+    correct=lambda text: text.strip("/"),
+)
+OPTIONAL_MOUNT = Form("(?:%s)?" % MOUNT.pattern, MOUNT.what, MOUNT.fix, correct=MOUNT.correct)
+VAULT_ROLE = Form(
+    "[A-Za-z0-9_](?:[-A-Za-z0-9_.]*[A-Za-z0-9_])?",
+    "name of a role",
+    "write letters, digits, '-', '_' and '.'",
+)
+# A sandboxed unit reads it, which sees neither homes nor temporary files.
+TOKEN_PATH = Form(
+    r"(?:/[^\x00\s]+)?",
+    "absolute path",
+    "write the absolute path of a file on the machine",
+    4096,
+    objection=_bad_token_path,
+)
+DURATION = Form(
+    "[1-9][0-9]{0,7}[smh]",
+    "duration",
+    "write a number with s, m or h behind it, such as 24h",
+    9,
+    objection=_bad_duration,
 )
 PATH = Form(r"[^\x00]*", "path", "write a path", 4096)
 REQUIRED_PATH = Form(r"[^\x00]+", "path", "write a path", 4096)

@@ -16,6 +16,8 @@ from typing import Any
 from ansible_collections.brownfield.mesh.plugins.module_utils.bridge import firewall, proxy
 from ansible_collections.brownfield.mesh.plugins.module_utils.bridge.state import (
     FIREWALL_UNIT,
+    IDENTITY_TIMER,
+    IDENTITY_UNIT,
     KEY,
     UNIT,
     USER,
@@ -66,15 +68,17 @@ def observe(
     certificate = parse_certificate(ask("/certs"))
     listening = parse_listening(host.read("/proc/net/tcp") or "")
     listening |= parse_listening(host.read("/proc/net/tcp6") or "")
-    units = parse_units(
-        host.run(["systemctl", "show", "--property", PROPERTIES, UNIT, FIREWALL_UNIT], check=False)
-    )
+    renews = machine.mesh.identity.provider == "vault"
+    names = (UNIT, FIREWALL_UNIT, *((IDENTITY_TIMER,) if renews else ()))
+    show = ["systemctl", "show", "--property", PROPERTIES, *names, IDENTITY_UNIT]
+    units = parse_units(host.run(show, check=False))
     unit = units.get(UNIT, {})
     exposure = host.run(["systemd-analyze", "security", "--no-pager", UNIT], check=False)
     rules = firewall.rules(host)
     expected = workload.spiffe_id(machine.mesh.trust_domain)
     checks = [
-        *(check_unit(machine.name, name, units.get(name, {})) for name in (UNIT, FIREWALL_UNIT)),
+        *(check_unit(machine.name, name, units.get(name, {})) for name in names),
+        *([check_renewal(machine.name, units.get(IDENTITY_UNIT, {}))] if renews else []),
         *check_sandbox(machine.name, unit, parse_exposure(exposure)),
         check_firewall(machine.name, workload, rules),
         check_serving(machine.name, values),
@@ -115,6 +119,20 @@ def check_unit(machine: str, unit: str, properties: Mapping[str, str]) -> Check:
     """The unit is active."""
     state = properties.get("ActiveState", "not found")
     return check(machine, "unit", unit, "active", state, state == "active", _JOURNAL % unit)
+
+
+def check_renewal(machine: str, properties: Mapping[str, str]) -> Check:
+    """The last look whether to renew the certificate went well: the unit runs for a moment only."""
+    state = properties.get("ActiveState", "not found")
+    return check(
+        machine,
+        "identity",
+        "renewal",
+        "not failed",
+        state,
+        state in ("inactive", "activating"),
+        "`journalctl -u %s` says why the certificate is not renewed." % IDENTITY_UNIT,
+    )
 
 
 def check_sandbox(

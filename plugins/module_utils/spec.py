@@ -17,6 +17,8 @@ from typing import Any, Optional, TypeVar
 
 T = TypeVar("T")
 
+UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600}
+
 # Ports that Istio's agent and Envoy occupy on a machine (istio.io, "Ports used by Istio").
 RESERVED_PORTS = (15000, 15001, 15004, 15006, 15008, 15020, 15021, 15053, 15090)
 
@@ -95,18 +97,49 @@ class Capture:
 
 
 @dataclass(frozen=True)
+class Vault:
+    """A PKI secrets engine of Vault, and how a machine logs in to have a certificate signed there.
+
+    ``ca`` is the path, on the controller, of the authority of Vault's own certificate (PEM).
+    ``auth_mount`` is where the auth method is mounted (empty: under its own name), ``role`` the
+    role's name there. ``jwt_path`` is the file on the machine with the token for ``jwt``.
+    """
+
+    address: str
+    ca: str
+    pki_role: str
+    role: str
+    pki_mount: str = "pki"
+    login: str = "approle"  # approle | jwt
+    auth_mount: str = ""
+    jwt_path: str = ""
+    storage: str = "memory"  # memory | disk
+
+    @property
+    def mount(self) -> str:
+        """Where the auth method is mounted."""
+        return self.auth_mount or self.login
+
+
+@dataclass(frozen=True)
 class Identity:
     """How machines in mode ``bridge`` get their certificates.
 
     ``certificate`` and ``key`` are paths of PEM files on the controller: with the provider
     ``files`` each machine's own (the certificate with its chain), with ``local_ca`` those of the
-    authority by which the controller signs, for ``lifetime_hours``.
+    authority by which the controller signs. ``lifetime`` is that of signed certificates.
     """
 
-    provider: str = "files"  # files | local_ca
+    provider: str = "files"  # files | local_ca | vault
     certificate: str = ""
     key: str = ""
-    lifetime_hours: int = 24
+    lifetime: str = "24h"
+    vault: Optional[Vault] = None
+
+    @property
+    def lifetime_seconds(self) -> int:
+        """``lifetime`` in seconds."""
+        return seconds(self.lifetime)
 
 
 @dataclass(frozen=True)
@@ -323,6 +356,11 @@ class Fleet:
     def machines_of(self, workload: Workload) -> tuple[Machine, ...]:
         """The machines that run ``workload``."""
         return tuple(m for m in self.machines if m.workload == workload.key)
+
+
+def seconds(duration: str) -> int:
+    """A duration such as ``90s``, ``15m`` or ``24h`` in seconds."""
+    return int(duration[:-1]) * UNIT_SECONDS[duration[-1]]
 
 
 def to_data(value: Any) -> Any:

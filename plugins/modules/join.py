@@ -56,6 +56,12 @@ options:
   key:
     description: The certificate's key that the action plugin supplies. Not for users.
     type: str
+  role_id:
+    description: The AppRole's identifier that the action plugin supplies. Not for users.
+    type: str
+  wrapping_token:
+    description: The wrapped secret of the AppRole that the action plugin supplies. Not for users.
+    type: str
   pushed:
     description: Artefacts that the action plugin brought to the machine. Not for users.
     type: dict
@@ -131,6 +137,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.brownfield.mesh.plugins.module_utils.bridge import join as bridge
+from ansible_collections.brownfield.mesh.plugins.module_utils.bridge.authority import Login
 from ansible_collections.brownfield.mesh.plugins.module_utils.bridge.state import BridgeState
 from ansible_collections.brownfield.mesh.plugins.module_utils.desired import Host, MachineError
 from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar.join import (
@@ -146,10 +153,11 @@ def _join(given: dict[str, Any], check: bool) -> dict[str, Any]:
     pushed, clock = given["pushed"] or {}, given["clock"]
     if given["mode"] == "bridge":
         certificate, key = given["certificate"] or "", given["key"] or ""
+        login = Login(given["role_id"] or "", given["wrapping_token"] or "")
         return bridge.join(
             Host(),
             from_data(BridgeState, given["state"]),
-            bridge.Supply(certificate, key, pushed, clock),
+            bridge.Supply(certificate, key, pushed, clock, login),
             check,
         )
     state = from_data(SidecarState, given["state"])
@@ -171,6 +179,8 @@ def main() -> None:
             "token": {"type": "str", "no_log": True},
             "certificate": {"type": "str"},
             "key": {"type": "str", "no_log": True},
+            "role_id": {"type": "str", "no_log": True},
+            "wrapping_token": {"type": "str", "no_log": True},
             "pushed": {"type": "dict"},
             "clock": {"type": "float", "default": 0.0},
             "confirm": {"type": "bool", "default": False},

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.brownfield.mesh.plugins.module_utils import artifacts
-from ansible_collections.brownfield.mesh.plugins.module_utils.bridge import supervisor
+from ansible_collections.brownfield.mesh.plugins.module_utils.bridge import supervisor, timer
 from ansible_collections.brownfield.mesh.plugins.module_utils.bridge.state import (
     CONFIG,
     ENVOY_CONFIG,
@@ -22,11 +22,16 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.bridge.state impor
     FIREWALL_TABLE,
     FIREWALL_UNIT,
     IDENTITIES,
+    IDENTITY_FILE,
+    IDENTITY_TIMER,
+    IDENTITY_UNIT,
+    MEMORY,
     STATE,
     SUPERVISOR,
     UNIT,
     UNITS,
     USER,
+    Authority,
     BridgeState,
     WantedIdentity,
 )
@@ -41,15 +46,20 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.desired import (
     User,
 )
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
+    Identity,
     Machine,
     Prometheus,
     Workload,
+    to_data,
 )
 from ansible_collections.brownfield.mesh.plugins.plugin_utils import bridge_envoy, bridge_units
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring.ports import (
     EXPORTER_PORT,
     PROXY_FIGURES_PORT,
 )
+
+# How often a machine looks whether its certificate is to be renewed, in seconds.
+MIN_CHECK, MAX_CHECK = 5, 300
 
 
 def render(
@@ -58,9 +68,11 @@ def render(
     cluster: ClusterFacts,
     certificate: str = "",
     monitoring: Sequence[Prometheus] = (),
+    ca: str = "",
 ) -> BridgeState:
     """The machine's desired state. ``certificate`` is its chain (PEM) where it is known already,
-    ``monitoring`` is whom it lets read its figures."""
+    ``monitoring`` is whom it lets read its figures, ``ca`` the authority of Vault's certificate
+    (PEM) where the machine turns to Vault."""
     mesh = machine.mesh
     envoy = tuple(item for item in mesh.proxy.artifacts if item.name == "envoy")
     blank = bridge_envoy.bootstrap(machine, workload, cluster.gateway_address, "", monitoring)
@@ -71,7 +83,14 @@ def render(
     supervisor_text = Path(supervisor.__file__).read_text("utf-8")
     addresses = _addresses(machine, workload, monitoring)
     low = any(port < 1024 for _, port in addresses)
-    unit_digest = _digest([bridge_units.bridge("", low), supervisor_text])
+    authority = _authority(mesh.identity, ca)
+    identity = WantedIdentity(
+        workload.spiffe_id(mesh.trust_domain), cluster.root_certificate, certificate, authority
+    )
+    in_memory = authority is not None and authority.vault.storage == "memory"
+    # Envoy keeps looking where the identity was.
+    moved = [MEMORY] if in_memory else []
+    unit_digest = _digest([bridge_units.bridge("", low), supervisor_text, *moved])
     mark, rules = firewall(workload)
     names = bridge_envoy.secrets()
     files = {
@@ -81,6 +100,23 @@ def render(
         "%s/%s" % (UNITS, UNIT): bridge_units.bridge(unit_digest, low),
         "%s/%s" % (UNITS, FIREWALL_UNIT): bridge_units.firewall(),
     }
+    links = [
+        Link("%s/multi-user.target.wants/%s" % (UNITS, unit), "%s/%s" % (UNITS, unit))
+        for unit in (UNIT, FIREWALL_UNIT)
+    ]
+    if authority is not None:
+        files |= {
+            IDENTITY_FILE: _json(to_data(identity)),
+            "%s/%s" % (UNITS, IDENTITY_UNIT): bridge_units.identity(in_memory),
+            "%s/%s" % (UNITS, IDENTITY_TIMER): bridge_units.identity_timer(authority.check_seconds),
+        }
+        links += [
+            # At boot without delay, then by the timer.
+            Link(timer.LINKS[1], "%s/%s" % (UNITS, IDENTITY_UNIT)),
+            Link(timer.LINKS[0], "%s/%s" % (UNITS, IDENTITY_TIMER)),
+        ]
+    if in_memory:
+        links.append(Link(IDENTITIES, MEMORY))
     return BridgeState(
         files=DesiredState(
             user=User(USER, STATE),
@@ -89,13 +125,10 @@ def render(
                 Directory(artifacts.RECORD_FOLDER),
                 Directory(STATE, 0o755),
                 # Ours alone: the proxy reads its key, and can change nothing.
-                Directory(IDENTITIES, 0o750, "root", USER),
+                Directory(MEMORY if in_memory else IDENTITIES, 0o750, "root", USER),
             ),
             files=tuple(File(path, text, 0o644) for path, text in files.items()),
-            links=tuple(
-                Link("%s/multi-user.target.wants/%s" % (UNITS, unit), "%s/%s" % (UNITS, unit))
-                for unit in (UNIT, FIREWALL_UNIT)
-            ),
+            links=tuple(links),
             hosts=hosts(machine, workload),
         ),
         envoy=File(ENVOY_CONFIG, _json(content), 0o644),
@@ -103,13 +136,18 @@ def render(
         unit_digest=unit_digest,
         artifacts=envoy,
         https_proxy=mesh.proxy.https_proxy,
-        identity=WantedIdentity(
-            workload.spiffe_id(mesh.trust_domain), cluster.root_certificate, certificate
-        ),
+        identity=identity,
         address=machine.address,
         listens=tuple("%s:%d" % pair for pair in addresses),
         firewall_mark=mark,
     )
+
+
+def _authority(identity: Identity, ca: str) -> Authority | None:
+    if identity.provider != "vault" or identity.vault is None:
+        return None
+    lives = identity.lifetime_seconds
+    return Authority(identity.vault, ca, lives, max(MIN_CHECK, min(MAX_CHECK, lives // 10)))
 
 
 def hosts(machine: Machine, workload: Workload) -> tuple[HostsLine, ...]:

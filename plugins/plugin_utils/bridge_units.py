@@ -1,6 +1,6 @@
 # Copyright (c) 2026 the brownfield.mesh authors
 # SPDX-License-Identifier: Apache-2.0
-"""The two systemd units of a machine in mode ``bridge``, with their sandboxes."""
+"""The systemd units of a machine in mode ``bridge``, with their sandboxes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.bridge.state impor
     ENVOY_CONFIG,
     FIREWALL,
     FIREWALL_TABLE,
+    IDENTITY_UNIT,
+    LIBRARY,
+    MEMORY,
     RUNTIME,
+    STATE,
     SUPERVISOR,
     USER,
 )
@@ -104,3 +108,51 @@ def firewall() -> str:
         *COMMON,
     ]
     return unit({"Unit": start, "Service": service, "Install": [("WantedBy", "multi-user.target")]})
+
+
+def identity(in_memory: bool) -> str:
+    """mesh-identity.service: one look whether the certificate is to be renewed.
+
+    Root, because the proxy must not be able to change its own identity; of root's rights it has
+    those by which it gives files to the proxy's user.
+    """
+    program = "ansible_collections.brownfield.mesh.plugins.module_utils.bridge.renew"
+    start: Section = [
+        ("Description", "Renew the certificate of this machine's bridge (brownfield.mesh)"),
+        ("Wants", "network-online.target"),
+        ("After", "network-online.target"),
+        ("StartLimitIntervalSec", "0"),
+    ]
+    service: Section = [
+        ("Type", "oneshot"),
+        ("Environment", "PYTHONPATH=%s PYTHONDONTWRITEBYTECODE=1" % LIBRARY),
+        ("ExecStart", "/usr/bin/env python3 -m " + program),
+        ("TimeoutStartSec", "90s"),
+        ("UMask", "0077"),
+        ("ReadWritePaths", " ".join([STATE, *([MEMORY] if in_memory else [])])),
+        ("CapabilityBoundingSet", "CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER"),
+        ("ProtectKernelModules", "yes"),
+        ("ProtectKernelTunables", "yes"),
+        ("ProtectProc", "invisible"),
+        ("ProcSubset", "pid"),
+        ("RestrictAddressFamilies", "AF_INET AF_INET6 AF_UNIX AF_NETLINK"),
+        ("SystemCallFilter", "@system-service"),
+        ("SystemCallFilter", "~@privileged @resources"),
+        ("SystemCallFilter", "@chown"),
+        ("SystemCallErrorNumber", "EPERM"),
+        *COMMON,
+    ]
+    return unit({"Unit": start, "Service": service, "Install": [("WantedBy", "multi-user.target")]})
+
+
+def identity_timer(seconds: int) -> str:
+    """mesh-identity.timer: look every so many ``seconds``, not all machines at once."""
+    start: Section = [("Description", "Renew this machine's certificate in time (brownfield.mesh)")]
+    when: Section = [
+        ("OnActiveSec", "%ds" % seconds),
+        ("OnUnitInactiveSec", "%ds" % seconds),
+        ("RandomizedDelaySec", "%dms" % (seconds * 250)),
+        ("AccuracySec", "1s"),
+        ("Unit", IDENTITY_UNIT),
+    ]
+    return unit({"Unit": start, "Timer": when, "Install": [("WantedBy", "timers.target")]})

@@ -148,7 +148,7 @@ class LocalAuthority(_Pair):
         if not asked.is_signature_valid:
             raise IdentityError("the machine's signing request is not signed by its key")
         now = datetime.datetime.now(datetime.UTC)
-        end = now + datetime.timedelta(hours=self._identity.lifetime_hours)
+        end = now + datetime.timedelta(seconds=self._identity.lifetime_seconds)
         name = x509.UniformResourceIdentifier(self._spiffe_id)
         extensions: list[tuple[x509.ExtensionType, bool]] = [
             (x509.SubjectAlternativeName([name]), True),

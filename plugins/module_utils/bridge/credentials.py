@@ -21,9 +21,10 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.bridge.state impor
     CURRENT,
     IDENTITIES,
     KEY,
+    NEXT_KEY,
     ROOTS,
-    STATE,
     USER,
+    Authority,
     WantedIdentity,
 )
 from ansible_collections.brownfield.mesh.plugins.module_utils.desired import (
@@ -36,10 +37,10 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.desired import (
     compare_link,
 )
 
-# The key of a certificate that is yet to come.
-NEXT_KEY = STATE + "/next-key.pem"
-# A certificate that the controller signs is renewed when less than this part of its life is left.
+# A run renews a certificate that is signed on request when less than this part of its life is left.
 RENEW_AT = 1 / 3
+# A certificate that lives shorter than so many looks of the timer would not be renewed safely.
+MIN_LOOKS = 4
 
 
 def usable(host: Host, wanted: WantedIdentity) -> bool:
@@ -64,10 +65,11 @@ def request(host: Host, wanted: WantedIdentity) -> str:
         made = host.run(
             ["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"]
         )
-        os.makedirs(host.path(STATE), mode=0o755, exist_ok=True)
+        os.makedirs(host.path(IDENTITIES), mode=0o750, exist_ok=True)
         host.write(File(NEXT_KEY, made, 0o600, secret=True))
-    # Whose it is says the authority, not the request.
-    return host.run(["openssl", "req", "-new", "-key", host.path(NEXT_KEY), "-subj", "/"])
+    # Whose it is says the authority; some want to be asked for it.
+    command = ["openssl", "req", "-new", "-key", host.path(NEXT_KEY), "-subj", "/"]
+    return host.run([*command, "-addext", "subjectAltName=URI:" + wanted.spiffe_id])
 
 
 def install(host: Host, wanted: WantedIdentity, certificate: str, key: str) -> None:
@@ -98,11 +100,11 @@ def install(host: Host, wanted: WantedIdentity, certificate: str, key: str) -> N
 
 def tidy(host: Host) -> None:
     """Take folders away that are no longer in use."""
-    folder = host.path(IDENTITIES)
-    kept = {"current", os.readlink(host.path(CURRENT))}
-    for name in os.listdir(folder):
-        if name not in kept:
-            host.remove("%s/%s" % (IDENTITIES, name))
+    used = os.readlink(host.path(CURRENT))
+    for name in os.listdir(host.path(IDENTITIES)):
+        path = "%s/%s" % (IDENTITIES, name)
+        if name != used and not os.path.islink(host.path(path)) and os.path.isdir(host.path(path)):
+            host.remove(path)
 
 
 def serial(host: Host) -> str:
@@ -120,6 +122,30 @@ def _problem(host: Host, folder: str, wanted: WantedIdentity) -> Optional[str]:
         )
     if not _fit(host, folder):
         return "certificate and key do not belong together; nothing was replaced"
+    return _unfit(host, folder, found, wanted.authority) if wanted.authority else None
+
+
+def _unfit(
+    host: Host, folder: str, found: identity.Identity, authority: Authority
+) -> Optional[str]:
+    """Why the mesh would refuse what the authority gave, or why it would end unrenewed."""
+    chain, roots = (host.path("%s/%s" % (folder, n)) for n in ("cert-chain.pem", "roots.pem"))
+    command = ["openssl", "verify", "-no-CApath", "-CAfile", roots, "-untrusted", chain, "-purpose"]
+    for purpose in ("sslserver", "sslclient"):
+        try:
+            host.run([*command, purpose, chain])
+        except MachineError as error:
+            return (
+                "the certificate is not one that the mesh takes; nothing was replaced. Have the"
+                " PKI's authority signed below a root of the mesh, for server and client. %s"
+                % error
+            )
+    left = found.valid_for(time.time())
+    if left < MIN_LOOKS * authority.check_seconds:
+        return (
+            "the certificate lives %d s, not %d s; nothing was replaced. Raise max_ttl of the PKI's"
+            " role, or lower identity.lifetime" % (left, authority.lifetime_seconds)
+        )
     return None
 
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Join a machine in mode ``bridge``: ask, supply, apply.
 
-Order: preflight, files, artefacts, identity, Envoy's configuration (validated first), start, hot
+Order: preflight, files, identity, artefacts, Envoy's configuration (validated first), start, hot
 restart or nothing, ready, firewall. Each step reads, decides, acts.
 """
 
@@ -16,10 +16,13 @@ from typing import Any
 
 from ansible_collections.brownfield.mesh.plugins.module_utils import artifacts, desired, identity
 from ansible_collections.brownfield.mesh.plugins.module_utils.bridge import (
+    authority,
     credentials,
     firewall,
     proxy,
+    timer,
 )
+from ansible_collections.brownfield.mesh.plugins.module_utils.bridge.authority import Login
 from ansible_collections.brownfield.mesh.plugins.module_utils.bridge.preflight import preflight
 from ansible_collections.brownfield.mesh.plugins.module_utils.bridge.state import (
     CERTIFICATE,
@@ -46,12 +49,14 @@ IDENTITY = "identity"  # what a machine asks for that has none
 @dataclass(frozen=True)
 class Supply:
     """What only the controller has: a certificate (and its key where the machine did not make it),
-    artefacts it pushed (name -> path here), its clock (seconds since the epoch, 0: not known)."""
+    or what the machine logs in with to the authority; artefacts it pushed (name -> path here), its
+    clock (seconds since the epoch, 0: not known)."""
 
     certificate: str = ""
     key: str = ""
     pushed: Mapping[str, str] = field(default_factory=dict)
     clock: float = 0.0
+    login: Login = field(default_factory=Login)
 
 
 def join(host: Host, state: BridgeState, supply: Supply, check: bool) -> dict[str, Any]:
@@ -64,23 +69,24 @@ def join(host: Host, state: BridgeState, supply: Supply, check: bool) -> dict[st
     problems = preflight(host, state, arch, supply.clock)
     if problems:
         raise MachineError("; ".join(problems))
-    files = desired.compare(host, state.files)
+    files = timer.compare(host, state.identity) + desired.compare(host, state.files)
     lacking = artifacts.missing(host, "binaries", artifacts.chosen(state.artifacts, arch))
     installs = [
         artifacts.change(host, "binaries", item, supply.pushed, state.https_proxy)
         for item in lacking
     ]
-    usable = credentials.usable(host, state.identity)
-    identities = (
-        [] if credentials.current(host, state.identity) else [_identity(host, state, supply)]
-    )
+    renewed = _renewed(host, state)
+    current = renewed and credentials.current(host, state.identity)
+    identities = [] if current else [_identity(host, state, supply)]
     configures = [_validated(host, change) for change in desired.compare_file(host, state.envoy)]
     restart = proxy.unit_digest(host) != state.unit_digest
     serving = proxy.running()
     renew = not restart and serving.digest != state.envoy_digest
     closes = [] if firewall.is_on(host, state.firewall_mark) else [_firewall(host, state)]
-    shown = files + installs + identities + configures + _shown(restart, renew) + closes
-    needs = [] if usable or supply.certificate else [IDENTITY]
+    last = [*timer.timer(host, state.identity, files), *closes]
+    shown = files + identities + installs + configures + _shown(restart, renew) + last
+    supplied = bool(supply.certificate or supply.login.wrapping_token)
+    needs = [IDENTITY] if not supplied and _lacks(host, state, check) else []
     needs += [artifacts.need(a) for a in lacking if a.path and a.name not in supply.pushed]
     result: dict[str, Any] = {
         "changed": bool(shown) and (check or not needs),
@@ -88,10 +94,12 @@ def join(host: Host, state: BridgeState, supply: Supply, check: bool) -> dict[st
         "needs": needs,
     }
     if check or needs or not shown:
-        if IDENTITY in needs and not check and not state.identity.certificate:
+        asks = not state.identity.certificate and state.identity.authority is None
+        if IDENTITY in needs and not check and asks:
             result["csr"] = credentials.request(host, state.identity)
         return {**result, **facts(host, state)}
-    for change in [*files, *installs, *identities, *configures]:
+    # What the machine logs in with lives for minutes: a slow download must not come before.
+    for change in [*files, *identities, *installs, *configures]:
         change.act()
     if any(change.what.startswith("/etc/systemd/") for change in files):
         host.run(["systemctl", "daemon-reload"])
@@ -100,7 +108,7 @@ def join(host: Host, state: BridgeState, supply: Supply, check: bool) -> dict[st
     elif renew or installs:
         host.run(["systemctl", "reload", UNIT])
     _wait_ready(host, state)
-    for change in closes:
+    for change in last:
         change.act()
     if os.path.islink(host.path(CURRENT)):
         credentials.tidy(host)
@@ -126,11 +134,31 @@ def facts(host: Host, state: BridgeState) -> dict[str, Any]:
     }
 
 
+def _renewed(host: Host, state: BridgeState) -> bool:
+    """Whether the identity is usable and, with an authority, the machine can renew it."""
+    asked = state.identity.authority
+    able = asked is None or authority.can_log_in(host, asked)
+    return able and credentials.usable(host, state.identity)
+
+
+def _lacks(host: Host, state: BridgeState, check: bool) -> bool:
+    """Whether only the controller can bring what the identity lacks. Raises MachineError."""
+    asked = state.identity.authority
+    if _renewed(host, state):
+        return False
+    if asked is None or not authority.can_log_in(host, asked):
+        return True
+    return not check and authority.logged_out(host, asked)
+
+
 def _identity(host: Host, state: BridgeState, supply: Supply) -> Change:
     found = identity.read(host.path(CERTIFICATE))
 
     def act() -> None:
-        credentials.install(host, state.identity, supply.certificate, supply.key)
+        if state.identity.authority is None or _renewed(host, state):
+            credentials.install(host, state.identity, supply.certificate, supply.key)
+        else:
+            authority.issue(host, state.identity, supply.login)
 
     return Change(
         "identity",

@@ -8,11 +8,16 @@ import os
 from typing import Any
 
 from ansible_collections.brownfield.mesh.plugins.module_utils import artifacts, desired
+from ansible_collections.brownfield.mesh.plugins.module_utils.bridge import authority, timer
 from ansible_collections.brownfield.mesh.plugins.module_utils.bridge.state import (
     CONFIG,
     FIREWALL_UNIT,
+    IDENTITY_UNITS,
+    MEMORY,
+    MEMORY_FILE,
     RUNTIME,
     STATE,
+    TOKEN,
     UNIT,
     UNITS,
     USER,
@@ -24,6 +29,8 @@ PATHS = (
     *(WANTS + unit for unit in (UNIT, FIREWALL_UNIT)),
     *("%s/%s" % (UNITS, unit) for unit in (UNIT, FIREWALL_UNIT)),
     RUNTIME,
+    MEMORY,
+    MEMORY_FILE,
     STATE,
     artifacts.RECORD_FOLDER,
     CONFIG,
@@ -42,7 +49,12 @@ def leave(host: Host, check: bool) -> dict[str, Any]:
     Returns changed and diff. Raises MachineError.
     """
     host.require_root()
-    changes = [_stop(host, unit) for unit in (UNIT, FIREWALL_UNIT) if _runs(host, unit)]
+    changes = []
+    if host.rights(TOKEN) is not None:
+        shown = "log-in to Vault"
+        changes.append(Change(shown, "valid\n", "", lambda: authority.log_out(host)))
+    changes += timer.retire(host)
+    changes += [_stop(host, unit) for unit in (UNIT, FIREWALL_UNIT) if _runs(host, unit)]
     changes += artifacts.uninstall(host)
     changes += [_removal(host, path) for path in PATHS if os.path.lexists(host.path(path))]
     changes += desired.hosts(host, ())
@@ -53,7 +65,8 @@ def leave(host: Host, check: bool) -> dict[str, Any]:
             change.act()
         if changes:
             host.run(["systemctl", "daemon-reload"])
-            host.run(["systemctl", "reset-failed", UNIT, FIREWALL_UNIT], check=False)
+            units = (UNIT, FIREWALL_UNIT, *IDENTITY_UNITS)
+            host.run(["systemctl", "reset-failed", *units], check=False)
     return {"changed": bool(changes), "diff": desired.diff_of(changes)}
 
 

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import os
+
 from ansible_collections.brownfield.mesh.plugins.module_utils import conditions
 from ansible_collections.brownfield.mesh.plugins.module_utils.bridge.state import (
     UNIT,
@@ -30,9 +32,21 @@ def preflight(host: Host, state: BridgeState, arch: str, clock: float) -> list[s
         if not host.succeeds([command, "version" if command == "openssl" else "--version"])
     ]
     problems += conditions.other_mode(host, "bridge")
+    authority = state.identity.authority
+    if authority is not None and authority.vault.login == "jwt":
+        problems += _no_token(host, authority.vault.jwt_path)
     if not host.succeeds(["systemctl", "is-active", "--quiet", UNIT]):
         problems += _taken(host, state)
     return problems + conditions.artefacts(host, "binaries", state.artifacts, arch)
+
+
+def _no_token(host: Host, path: str) -> list[str]:
+    if os.path.isfile(host.path(path)):
+        return []
+    return [
+        "there is no token at %s; have the machine's platform write it there, or correct"
+        " identity.vault.jwt_path" % path
+    ]
 
 
 def _taken(host: Host, state: BridgeState) -> list[str]:

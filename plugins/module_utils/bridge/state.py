@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Optional
 
 from ansible_collections.brownfield.mesh.plugins.module_utils.desired import DesiredState, File
-from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Artifact
+from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Artifact, Vault
 
 USER = "mesh-bridge"
 CONFIG = "/etc/mesh-bridge"
@@ -28,8 +29,31 @@ CURRENT = IDENTITIES + "/current"
 CERTIFICATE = CURRENT + "/cert-chain.pem"
 KEY = CURRENT + "/key.pem"
 ROOTS = CURRENT + "/roots.pem"
+# What is yet to be of use: the key of a certificate to come, and the log-in to Vault.
+NEXT_KEY = IDENTITIES + "/next-key.pem"
+TOKEN = IDENTITIES + "/login"
+
+# Renewal by the machine itself. Kept in memory, IDENTITIES is a link to MEMORY.
+IDENTITY_FILE = CONFIG + "/renewal.json"
+LIBRARY = CONFIG + "/lib"
+MEMORY = "/run/mesh-identity"
+MEMORY_FILE = "/etc/tmpfiles.d/mesh-identity.conf"
+IDENTITY_UNIT = "mesh-identity.service"
+IDENTITY_TIMER = "mesh-identity.timer"
+IDENTITY_UNITS = (IDENTITY_TIMER, IDENTITY_UNIT)
 
 DIGEST_VARIABLE = "MESH_BRIDGE_DIGEST"
+
+
+@dataclass(frozen=True)
+class Authority:
+    """Vault, as the machine turns to it: ``ca`` is the authority of its certificate (PEM). A
+    certificate is to live ``lifetime_seconds``; the timer looks each ``check_seconds``."""
+
+    vault: Vault
+    ca: str
+    lifetime_seconds: int
+    check_seconds: int
 
 
 @dataclass(frozen=True)
@@ -37,12 +61,14 @@ class WantedIdentity:
     """The identity the machine is to have.
 
     ``certificate`` is the chain to use (PEM) where the controller knows it beforehand; when it is
-    empty the machine makes a key and asks for a certificate. ``roots`` are the mesh's (PEM).
+    empty the machine makes a key and asks for a certificate: the controller, or ``authority`` when
+    there is one. ``roots`` are the mesh's (PEM).
     """
 
     spiffe_id: str
     roots: str
     certificate: str = ""
+    authority: Optional[Authority] = None
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,10 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
     Machine,
     Mesh,
     Proxy,
+    Vault,
     to_data,
 )
-from ansible_collections.brownfield.mesh.plugins.plugin_utils import token
+from ansible_collections.brownfield.mesh.plugins.plugin_utils import token, vault_login
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.errors import ClusterError
 from cryptography import x509
 
@@ -237,6 +238,53 @@ def test_a_bridge_with_nothing_to_do_is_one_call(bridge: Callable[..., Action]) 
 def test_a_bridge_in_check_mode_is_issued_nothing(bridge: Callable[..., Action]) -> None:
     action = bridge({**DONE, "needs": ["identity"]}, check=True)
     assert action.run()["mesh_calls"] == 1
+
+
+@pytest.fixture
+def vaulted(bridge: Callable[..., Action], tmp_path: Path) -> Callable[..., Action]:
+    """The action for a bridge that turns to Vault."""
+    ca = tmp_path / "vault.pem"
+    ca.write_text(pem(issue(authority=True).certificate))
+    identity = Identity("vault", vault=Vault("https://v.example", str(ca), "machine", "billing"))
+    machine = replace(BRIDGE, mesh=replace(BRIDGE.mesh, identity=identity))
+
+    def made(*answers: dict[str, Any]) -> Action:
+        action = bridge(*answers)
+        action.made._task.args["machine"] = to_data(machine)
+        return action
+
+    return made
+
+
+def test_a_machine_that_turns_to_vault_gets_a_wrapped_secret(
+    vaulted: Callable[..., Action], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = {"role_id": "id", "wrapping_token": "hvs.canary"}
+    monkeypatch.setattr(vault_login, "wrapped", lambda vault, ca, name, environment: given)
+    answer = {**DONE, "invocation": {"module_args": given}}
+    action = vaulted({**DONE, "changed": False, "needs": ["identity"]}, answer)
+    result = action.run()
+    assert "canary" not in repr(result)
+    assert ["canary" in repr(call) for call in action.calls] == [False, True]
+    assert action.pipelined == [False, True]
+    assert action.calls[0]["state"]["identity"]["authority"]["lifetime_seconds"] == 86400
+
+
+def test_without_a_need_nothing_is_asked_of_vault(
+    vaulted: Callable[..., Action], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(vault_login, "wrapped")
+    assert vaulted({**DONE, "changed": False}).run()["mesh_calls"] == 1
+
+
+def test_vaults_refusal_is_one_clear_error(
+    vaulted: Callable[..., Action], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("VAULT_TOKEN", raising=False)
+    action = vaulted({**DONE, "changed": False, "needs": ["identity"]})
+    with pytest.raises(AnsibleActionFail, match=r"^billing-1 needs a log-in to Vault; set VAULT"):
+        action.run()
+    assert action.log == ["call", "clean"]
 
 
 def test_a_bridges_identity_is_judged_before_the_machine_is_called(

@@ -99,6 +99,75 @@ CASES: dict[str, tuple[Hosts, str, str, str]] = {
     ),
 }
 
+VAULT = {
+    "address": "https://vault.example:8200",
+    "ca": "pki/vault.pem",
+    "pki_role": "machine",
+    "role": "batch",
+}
+
+
+def vaulted(lifetime: str = "24h", **more: str) -> Hosts:
+    """The lab with a bridge that turns to Vault."""
+    vault = {**VAULT, **more}
+    return bridged({"identity": {"provider": "vault", "lifetime": lifetime, "vault": vault}})
+
+
+VAULT_CASES: dict[str, tuple[Hosts, str, str, str]] = {
+    "Vault, but which": (
+        bridged({"identity": {"provider": "vault"}}),
+        "mesh.identity.vault",
+        "is missing",
+        "write address, ca, pki_role and role",
+    ),
+    "no file of a JWT": (
+        vaulted(login="jwt"),
+        "mesh.identity.vault.jwt_path",
+        "the log-in jwt needs it",
+        "with its token",
+    ),
+    "a file that the sandbox hides": (
+        vaulted(login="jwt", jwt_path="/root/token"),
+        "mesh.identity.vault.jwt_path",
+        "sandbox hides",
+        "absolute path",
+    ),
+    "Vault in clear": (
+        vaulted(address="http://vault.example:8200"),
+        "mesh.identity.vault.address",
+        "is no address of Vault",
+        "https://HOST:PORT",
+    ),
+    "too short a life": (
+        vaulted("59s"),
+        "mesh.identity.lifetime",
+        "less than a minute",
+        "such as 24h",
+    ),
+    "too long a life": (
+        vaulted("8761h"),
+        "mesh.identity.lifetime",
+        "more than a year",
+        "such as 24h",
+    ),
+}
+
+
+def test_the_lab_may_have_a_bridge_of_vault() -> None:
+    fleet = parse(vaulted("90s", auth_mount="vms/test"))
+    (machine,) = [m for m in fleet.machines if m.name == BATCH]
+    identity = machine.mesh.identity
+    assert identity.vault is not None
+    assert (identity.lifetime_seconds, identity.vault.mount) == (90, "vms/test")
+
+
+def test_the_authority_of_vaults_certificate_must_be_there() -> None:
+    (problem,) = problems_of(vaulted(), "pki/vault.pem")
+    assert problem.variable == "mesh.identity.vault.ca"
+
+
+CASES.update(VAULT_CASES)
+
 
 @pytest.mark.parametrize(("hosts", "variable", "why", "fix"), CASES.values(), ids=list(CASES))
 def test_a_problem_names_variable_reason_and_fix(

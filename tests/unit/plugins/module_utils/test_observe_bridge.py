@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from ansible_collections.brownfield.mesh.plugins.module_utils.bridge.state import KEY
 from ansible_collections.brownfield.mesh.plugins.module_utils.desired import Host
 from ansible_collections.brownfield.mesh.plugins.module_utils.observe_bridge import observe
+from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Identity, Machine
 from ansible_collections.brownfield.mesh.plugins.plugin_utils import bridge_state
 
 from tests.support.bridge import BILLING, MACHINE, SPIFFE_ID
@@ -70,8 +72,8 @@ class Look:
             return self.stats
         return json.dumps({"certificates": [{"cert_chain": [self.certificate]}]})
 
-    def looked(self) -> dict[str, Any]:
-        return observe(MACHINE, BILLING, Host(str(self.root) + "/", self.run), self.ask)
+    def looked(self, machine: Machine = MACHINE) -> dict[str, Any]:
+        return observe(machine, BILLING, Host(str(self.root) + "/", self.run), self.ask)
 
     def failed(self) -> list[str]:
         return [item["id"] for item in self.looked()["checks"] if not item["passed"]]
@@ -141,3 +143,23 @@ def test_an_identity_of_another(look: Look) -> None:
 def test_listeners_that_wait_for_a_certificate(look: Look) -> None:
     look.stats = STATS.replace("warming: 0", "warming: 2")
     assert look.failed() == ["billing-1/proxy/serving"]
+
+
+@pytest.mark.parametrize(
+    ("timer", "service", "failed"),
+    [
+        ("active", "inactive", []),
+        ("active", "activating", []),
+        ("active", "failed", ["identity/renewal"]),
+        ("inactive", "inactive", ["unit/mesh-identity.timer"]),
+    ],
+)
+def test_the_renewal_runs_and_went_well(
+    look: Look, timer: str, service: str, failed: list[str]
+) -> None:
+    machine = replace(MACHINE, mesh=replace(MACHINE.mesh, identity=Identity("vault")))
+    states = (("mesh-identity.timer", timer), ("mesh-identity.service", service))
+    look.answers["systemctl"] += "".join("\nId=%s\nActiveState=%s\n" % pair for pair in states)
+    found = [item["id"] for item in look.looked(machine)["checks"] if not item["passed"]]
+    assert [name.split("/", 1)[1] for name in found] == failed
+    assert "renewal" not in json.dumps(look.looked())

@@ -100,7 +100,9 @@ def test_only_low_ports_bring_a_capability() -> None:
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
-@pytest.mark.parametrize("text", [bridge_units.bridge("0", False), bridge_units.firewall()])
+@pytest.mark.parametrize(
+    "text", [bridge_units.bridge("0", False), bridge_units.firewall(), bridge_units.identity(True)]
+)
 def test_systemd_takes_the_units_without_a_word(text: str, tmp_path: Path) -> None:
     unit = tmp_path / "mesh-test.service"
     # What is executed is on the machine, not here.

@@ -105,7 +105,7 @@ def test_files_that_are_something_else(tmp_path: Path) -> None:
 
 def test_the_authority_signs_for_this_machine_whatever_is_asked(tmp_path: Path) -> None:
     asked, key = request()
-    authority = provider(ROOT.write(tmp_path, "ca"), "local_ca", lifetime_hours=3)
+    authority = provider(ROOT.write(tmp_path, "ca"), "local_ca", lifetime="3h")
     assert authority.known() == ""
     issued = authority.issue(asked)
     assert issued.key == ""
