@@ -106,6 +106,8 @@ def as_variables(fleet: Fleet) -> Hosts:
         content = to_data(machine)
         own = content.pop("mesh")
         mesh = to_data(fleet.mesh)
+        if mesh["identity"]["vault"] is None:
+            del mesh["identity"]["vault"]
         for proxy in (own["proxy"], mesh["proxy"]):
             for artifact in proxy["artifacts"]:
                 del artifact["path" if artifact["url"] else "url"]
