@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.brownfield.mesh.plugins.module_utils.egress_fields import EGRESS
 from ansible_collections.brownfield.mesh.plugins.module_utils.field_types import (
     Choice,
     Flag,
@@ -222,6 +223,7 @@ MESH = Record(
             ),
             "Envoy in mode bridge.",
         ),
+        Field("egress", EGRESS, "The way out of the mesh."),
         DNS,
     ),
 )

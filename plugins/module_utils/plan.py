@@ -58,7 +58,27 @@ def build(
         "cases": cases,
         "cases_left_out": to_data(reach.left_out),
         "modes": modes,
+        "egress": _ways_out(fleet),
     }
+
+
+def _ways_out(fleet: Fleet) -> list[dict[str, Any]]:
+    """What each workload may call outside of the mesh, and by which way."""
+    found = []
+    for workload in fleet.workloads:
+        for call in workload.calls:
+            if call.external:
+                service = fleet.mesh.egress.find(call.external, call.port)
+                via = service.via if service else "undeclared"
+                found.append(
+                    {
+                        "workload": workload.key,
+                        "host": call.external,
+                        "port": call.port,
+                        "via": via,
+                    }
+                )
+    return found
 
 
 def digest(data: Any) -> str:

@@ -15,6 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Optional, TypeVar
 
+from ansible_collections.brownfield.mesh.plugins.module_utils.egress import Egress
+
 T = TypeVar("T")
 
 # Ports that Istio's agent and Envoy occupy on a machine (istio.io, "Ports used by Istio").
@@ -131,6 +133,7 @@ class Mesh:
     capture: Capture = Capture()
     identity: Identity = Identity()
     bridge: Bridge = Bridge()
+    egress: Egress = dataclasses.field(default_factory=Egress)
     dns: str = "names"  # names | off
 
 
