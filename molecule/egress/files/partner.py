@@ -1,4 +1,7 @@
-"""A service outside of the mesh: HTTPS at 8443 for who has a certificate of its own authority, and plain HTTP at 8081 for everybody."""
+"""A service outside of the mesh.
+
+HTTPS at 8443 for who has a certificate of its own authority, plain HTTP at 8081 for everybody.
+"""
 
 import http.server
 import json
