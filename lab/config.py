@@ -44,7 +44,8 @@ WORKLOAD_MACHINES = (
     Machine("outsider-1", 15, "bookworm", "mesh_vantage"),
 )
 MAX_EXTRA = 60
-APPS = ("shop-api", "postgresql")
+EGRESS_GATEWAY = "egress-gateway"
+APPS = ("shop-api", "postgresql", EGRESS_GATEWAY)
 ADDED_NUMBERS = range(16, 100)
 
 

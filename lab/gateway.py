@@ -1,18 +1,20 @@
-"""The east-west gateway: a machine that runs `pilot-agent proxy router` with plain Envoy."""
+"""Gateways: machines that run `pilot-agent proxy router` with plain Envoy."""
 
 from __future__ import annotations
 
 import json
 import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from lab import machine, tools
-from lab.config import CONTROL, GATEWAY, Lab
+from lab.config import CONTROL, GATEWAY, Lab, Machine
 from lab.kubernetes import Api, Object
 from lab.run import wait_for
 
 UNIT = """\
 [Unit]
-Description=East-west gateway of the lab
+Description=Gateway of the lab
 Wants=network-online.target
 After=network-online.target
 
@@ -20,7 +22,7 @@ After=network-online.target
 EnvironmentFile=/etc/lab/gateway.env
 WorkingDirectory=/var/lib/gateway
 StateDirectory=gateway
-ExecStart=/srv/bin/pilot-agent proxy router --domain istio-system.svc.cluster.local \\
+ExecStart=/srv/bin/pilot-agent proxy router --domain @NAMESPACE@.svc.cluster.local \\
   --proxyLogLevel=warning --templateFile=/srv/bin/envoy_bootstrap_tmpl.json \\
   --meshConfig=/etc/lab/mesh.yaml
 Restart=always
@@ -31,20 +33,47 @@ WantedBy=multi-user.target
 """
 
 
-NAMESPACE = "istio-system"
-NAME = "istio-eastwestgateway"
-LABELS = {"istio": "eastwestgateway", "app": NAME}
 TOKEN_SECONDS = 365 * 24 * 3600  # as long as a lab may live: nothing hands out a new one
 
 
-def objects(lab: Lab) -> list[Object]:
-    """The east-west gateway's registration, and what is exposed through it by SNI.
+@dataclass(frozen=True)
+class Router:
+    """One gateway: the machine it is, and what the mesh knows it by."""
+
+    machine: Machine
+    namespace: str
+    name: str
+    labels: Mapping[str, str]
+    ports: Mapping[str, int]
+
+
+EAST_WEST = Router(
+    GATEWAY,
+    "istio-system",
+    "istio-eastwestgateway",
+    {"istio": "eastwestgateway", "app": "istio-eastwestgateway"},
+    {"status-port": 15021, "tls": 15443, "tls-istiod": 15012, "tls-webhook": 15017},
+)
+
+
+def egress(item: Machine) -> Router:
+    """The machine as an egress gateway, which is nobody's until a specification makes it so."""
+    return Router(
+        item,
+        "istio-egress",
+        "istio-egressgateway",
+        {"istio": "egressgateway", "app": "istio-egressgateway"},
+        {"status-port": 15021, "tls": 8443},
+    )
+
+
+def exposed() -> list[Object]:
+    """What is exposed through the east-west gateway by SNI.
 
     As Istio's samples/multicluster expose it: istiod on 15012 and 15017, and all services, to
     whoever is in the mesh, on 15443.
     """
-    name = {"name": NAME, "namespace": NAMESPACE}
-    ports = {"status-port": 15021, "tls": 15443, "tls-istiod": 15012, "tls-webhook": 15017}
+    ports = EAST_WEST.ports
     routes = [
         {
             "match": [{"port": port, "sniHosts": ["*"]}],
@@ -67,12 +96,37 @@ def objects(lab: Lab) -> list[Object]:
         }
         for port_name in ("tls-istiod", "tls-webhook")
     ]
-    exposed = {"name": "istiod-gateway", "namespace": NAMESPACE}
+    name = {"name": "istiod-gateway", "namespace": EAST_WEST.namespace}
     services = {
         "port": {"name": "tls", "number": ports["tls"], "protocol": "TLS"},
         "tls": {"mode": "AUTO_PASSTHROUGH"},
         "hosts": ["*.local"],
     }
+    return [
+        {
+            "apiVersion": "networking.istio.io/v1",
+            "kind": "Gateway",
+            "metadata": name,
+            "spec": {"selector": {"istio": "eastwestgateway"}, "servers": servers},
+        },
+        {
+            "apiVersion": "networking.istio.io/v1",
+            "kind": "Gateway",
+            "metadata": {**name, "name": "cross-network-gateway"},
+            "spec": {"selector": {"istio": "eastwestgateway"}, "servers": [services]},
+        },
+        {
+            "apiVersion": "networking.istio.io/v1",
+            "kind": "VirtualService",
+            "metadata": {**name, "name": "istiod-vs"},
+            "spec": {"hosts": ["*"], "gateways": ["istiod-gateway"], "tls": routes},
+        },
+    ]
+
+
+def registration(lab: Lab, router: Router) -> list[Object]:
+    """A gateway's account, rights, Service and group, as the charts and Istio's tool make them."""
+    name = {"name": router.name, "namespace": router.namespace}
     return [
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": name},
         {
@@ -90,19 +144,19 @@ def objects(lab: Lab) -> list[Object]:
             "roleRef": {
                 "apiGroup": "rbac.authorization.k8s.io",
                 "kind": "Role",
-                "name": NAME,
+                "name": router.name,
             },
             "subjects": [{"kind": "ServiceAccount", **name}],
         },
         {
             "apiVersion": "v1",
             "kind": "Service",
-            "metadata": {**name, "labels": LABELS},
+            "metadata": {**name, "labels": dict(router.labels)},
             "spec": {
                 "type": "LoadBalancer",
-                "selector": LABELS,
-                "externalIPs": [lab.address(GATEWAY)],
-                "ports": [{"name": n, "port": p, "targetPort": p} for n, p in ports.items()],
+                "selector": dict(router.labels),
+                "externalIPs": [lab.address(router.machine)],
+                "ports": [{"name": n, "port": p, "targetPort": p} for n, p in router.ports.items()],
             },
         },
         {
@@ -110,54 +164,36 @@ def objects(lab: Lab) -> list[Object]:
             "kind": "WorkloadGroup",
             "metadata": name,
             "spec": {
-                "metadata": {"labels": LABELS},
-                "template": {"serviceAccount": NAME},
+                "metadata": {"labels": dict(router.labels)},
+                "template": {"serviceAccount": router.name},
             },
-        },
-        {
-            "apiVersion": "networking.istio.io/v1",
-            "kind": "Gateway",
-            "metadata": exposed,
-            "spec": {"selector": {"istio": "eastwestgateway"}, "servers": servers},
-        },
-        {
-            "apiVersion": "networking.istio.io/v1",
-            "kind": "Gateway",
-            "metadata": {**exposed, "name": "cross-network-gateway"},
-            "spec": {"selector": {"istio": "eastwestgateway"}, "servers": [services]},
-        },
-        {
-            "apiVersion": "networking.istio.io/v1",
-            "kind": "VirtualService",
-            "metadata": {**exposed, "name": "istiod-vs"},
-            "spec": {"hosts": ["*"], "gateways": ["istiod-gateway"], "tls": routes},
         },
     ]
 
 
-def environment(lab: Lab) -> dict[str, str]:
+def environment(lab: Lab, router: Router) -> dict[str, str]:
     """What pilot-agent is told; as the charts of Istio's gateway tell it, but for the first two.
 
     Without pods, the gateway registers itself through a WorkloadGroup, by its own address.
     """
     return {
-        "INSTANCE_IP": lab.address(GATEWAY),
-        "ISTIO_META_AUTO_REGISTER_GROUP": NAME,
-        "POD_NAME": NAME,
-        "POD_NAMESPACE": NAMESPACE,
-        "SERVICE_ACCOUNT": NAME,
+        "INSTANCE_IP": lab.address(router.machine),
+        "ISTIO_META_AUTO_REGISTER_GROUP": router.name,
+        "POD_NAME": router.name,
+        "POD_NAMESPACE": router.namespace,
+        "SERVICE_ACCOUNT": router.name,
         "TRUST_DOMAIN": "cluster.local",
         "CA_ADDR": "istiod.istio-system.svc:15012",
         "XDS_ROOT_CA": "/etc/lab/root-cert.pem",
         "CA_ROOT_CA": "/etc/lab/root-cert.pem",
         "ISTIO_META_CLUSTER_ID": "lab",
         "ISTIO_META_MESH_ID": "lab",
-        "ISTIO_META_WORKLOAD_NAME": NAME,
-        "ISTIO_METAJSON_LABELS": json.dumps(LABELS),
+        "ISTIO_META_WORKLOAD_NAME": router.name,
+        "ISTIO_METAJSON_LABELS": json.dumps(dict(router.labels)),
     }
 
 
-def start(lab: Lab) -> None:
+def start(lab: Lab, router: Router = EAST_WEST) -> None:
     """Prepare and boot the machine; the proxy starts once its token is there."""
     mesh = {
         "defaultConfig": {
@@ -168,41 +204,45 @@ def start(lab: Lab) -> None:
     hosts = f"{lab.address(CONTROL)} istiod.istio-system.svc\n"
     machine.prepare(
         lab,
-        GATEWAY,
+        router.machine,
         {
-            "/etc/systemd/system/gateway.service": UNIT,
-            "/etc/lab/gateway.env": machine.environment_file(environment(lab)),
+            "/etc/systemd/system/gateway.service": UNIT.replace("@NAMESPACE@", router.namespace),
+            "/etc/lab/gateway.env": machine.environment_file(environment(lab, router)),
             "/etc/lab/mesh.yaml": json.dumps(mesh),
-            "/etc/hosts": f"127.0.0.1 localhost\n127.0.1.1 {GATEWAY.name}\n{hosts}",
+            "/etc/hosts": f"127.0.0.1 localhost\n127.0.1.1 {router.machine.name}\n{hosts}",
         },
     )
-    machine.connect(lab, GATEWAY)
+    machine.connect(lab, router.machine)
     binds = {f"/srv/bin/{name}": path for name, path in tools.artifacts().items()}
-    machine.boot(lab, GATEWAY, binds)
+    machine.boot(lab, router.machine, binds)
 
 
-def configure(lab: Lab, api: Api) -> None:
+def configure(lab: Lab, api: Api, router: Router = EAST_WEST) -> None:
     """Register the gateway, hand it its token and wait until it passes istiod on."""
-    api.apply(objects(lab))
-    root = api.call("GET", f"/api/v1/namespaces/{NAMESPACE}/configmaps/istio-ca-root-cert")
+    api.apply(registration(lab, router))
+    if router is EAST_WEST:
+        api.apply(exposed())
+    root = api.call("GET", "/api/v1/namespaces/istio-system/configmaps/istio-ca-root-cert")
     token = api.call(
         "POST",
-        f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/{NAME}/token",
+        f"/api/v1/namespaces/{router.namespace}/serviceaccounts/{router.name}/token",
         {"spec": {"audiences": ["istio-ca"], "expirationSeconds": TOKEN_SECONDS}},
     )["status"]["token"]
     put = ["sh", "-c", 'umask 077; mkdir -p "${1%/*}"; cat > "$1"', "put"]
     machine.execute(
-        lab, GATEWAY, *put, "/etc/lab/root-cert.pem", stdin=root["data"]["root-cert.pem"]
+        lab, router.machine, *put, "/etc/lab/root-cert.pem", stdin=root["data"]["root-cert.pem"]
     )
     place = "/var/lib/gateway/var/run/secrets/tokens/istio-token"
-    machine.execute(lab, GATEWAY, *put, place, stdin=token)
-    machine.execute(lab, GATEWAY, "systemctl", "enable", "--now", "gateway.service")
-    wait_for("gateway", lambda: ready(lab), 60, lambda: machine.journal(lab, GATEWAY))
+    machine.execute(lab, router.machine, *put, place, stdin=token)
+    machine.execute(lab, router.machine, "systemctl", "enable", "--now", "gateway.service")
+    wait_for(
+        "gateway", lambda: ready(lab, router), 60, lambda: machine.journal(lab, router.machine)
+    )
 
 
-def ready(lab: Lab) -> bool:
+def ready(lab: Lab, router: Router = EAST_WEST) -> bool:
     """Whether the gateway's proxy has its configuration from istiod and serves."""
-    url = f"http://{lab.address(GATEWAY)}:15021/healthz/ready"
+    url = f"http://{lab.address(router.machine)}:15021/healthz/ready"
     try:
         with urllib.request.urlopen(url, timeout=1) as answer:
             return bool(answer.status == 200)

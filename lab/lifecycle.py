@@ -23,7 +23,18 @@ from lab import (
     pki,
     tools,
 )
-from lab.config import CONTROL, GATEWAY, STATE, Lab, LabError, Machine, cache_dir, save
+from lab.config import (
+    CONTROL,
+    EGRESS_GATEWAY,
+    GATEWAY,
+    STATE,
+    Lab,
+    LabError,
+    Machine,
+    cache_dir,
+    save,
+)
+from lab.kubernetes import Api
 from lab.run import locked, say, step
 
 
@@ -73,6 +84,14 @@ def _boot_control_plane(lab: Lab) -> None:
 def _start(lab: Lab, machines: Sequence[Machine]) -> None:
     def fresh(item: Machine) -> None:
         machine.remove(lab, item)
+        if item.app == EGRESS_GATEWAY:
+            router, api = gateway.egress(item), Api(lab)
+            api.apply([control.namespace(router.namespace)])
+            gateway.start(lab, router)
+            machine.wait_reachable(lab, item)
+            gateway.configure(lab, api, router)
+            config.record(lab, item)
+            return
         machine.prepare(lab, item)
         machine.connect(lab, item)
         machine.boot(lab, item)

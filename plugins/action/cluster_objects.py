@@ -19,6 +19,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
     Workload,
     from_data,
 )
+from ansible_collections.brownfield.mesh.plugins.plugin_utils import egress_objects
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.apply import apply
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.changes import applied, written
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.client import Client
@@ -26,12 +27,13 @@ from ansible_collections.brownfield.mesh.plugins.plugin_utils.errors import Clus
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring.objects import (
     render as metrics_objects,
 )
-from ansible_collections.brownfield.mesh.plugins.plugin_utils.objects import render
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.objects import egress_guards, render
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.remove import remove
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "mesh": {"type": "dict", "required": True},
     "workloads": {"type": "list", "elements": "dict", "required": True},
+    "fleet": {"type": "list", "elements": "dict", "default": []},
     "machines": {"type": "list", "elements": "dict", "default": []},
     "cluster": {"type": "dict", "required": True},
     "monitoring": {"type": "list", "elements": "dict", "default": []},
@@ -78,6 +80,10 @@ def _run(data: Mapping[str, Any], check: bool) -> dict[str, Any]:
     monitoring = [from_data(Prometheus, item) for item in data["monitoring"]]
     objects = render(mesh, workloads, facts, [m for m in machines if m.mode == "bridge"])
     objects += metrics_objects(mesh, workloads, machines, monitoring)
+    egress_objects.confine(mesh, objects)
+    fleet = [from_data(Workload, item) for item in data["fleet"]] or workloads
+    namespaces = sorted({workload.namespace for workload in workloads})
+    objects += egress_objects.render(mesh, namespaces, fleet, machines, facts)
     if data["output"] == "write":
         if data["state"] == "absent":
             raise ClusterError(
@@ -87,7 +93,11 @@ def _run(data: Mapping[str, Any], check: bool) -> dict[str, Any]:
         return written(Path(data["path"]), objects, check)
     client = Client.of(mesh.cluster)
     if data["state"] == "absent":
-        removal = remove(client, workloads, check)
+        last = {workload.key for workload in fleet} <= {workload.key for workload in workloads}
+        shared = egress_objects.former_refs(client, mesh) if last else []
+        removal = remove(client, workloads, check, shared)
         kept = [{"object": str(one.ref), "reason": one.reason} for one in removal.kept]
         return {**applied(removal.changes), "kept": kept}
-    return applied(apply(client, objects, workloads, check))
+    shared = [guard for namespace in namespaces for guard in egress_guards(namespace)]
+    shared += egress_objects.former_refs(client, mesh)
+    return applied(apply(client, objects, workloads, check, shared))

@@ -41,6 +41,9 @@ _REFUSALS: Mapping[tuple[str, bool], frozenset[str]] = {
     ("closed", False): frozenset(["refused"]),
     ("no_route", True): frozenset(["dns_failure", "unreachable", "http_502_no_route"]),
     ("no_route", False): frozenset(["dns_failure", "unreachable"]),
+    ("egress_gateway", True): frozenset(["http_403_rbac"]),
+    ("undeclared", True): _HUNG_UP | {"http_502_no_route"},
+    ("undeclared", False): _HUNG_UP,
 }
 
 
@@ -157,10 +160,14 @@ def judge_traffic(
     fitting = [case for case in cases if case.id in probed and fits(case, probed[case.id])]
     counted = _counted(fitting, around)
     alive = set(around.alive)
+    # A service outside of the mesh has no counters: it is alive if it answered who may call it.
+    silent = {case.target for case in cases if case.expected == "allowed"} - {
+        case.target for case in fitting if case.expected == "allowed"
+    }
     for case in fitting:
         if case.expected == "allowed":
             alive.update((name, case.port) for name in around.machines.get(case.target, ()))
-    return [_judge(case, probed.get(case.id), around, counted, alive) for case in cases]
+    return [_judge(case, probed.get(case.id), around, counted, alive, silent) for case in cases]
 
 
 def _counted(fitting: Sequence[Case], around: Surroundings) -> dict[str, tuple[int, int] | None]:
@@ -202,6 +209,7 @@ def _judge(
     around: Surroundings,
     counted: Mapping[str, tuple[int, int] | None],
     alive: set[tuple[str, int]],
+    silent: set[str],
 ) -> Check:
     where = "%s:%d" % (case.host or case.address or case.target, case.port)
     if case.expected == "allowed":
@@ -251,6 +259,12 @@ def _judge(
             "Something else than the target's proxy refused this or another case. Look for a"
             " firewall, a dead proxy or a wrong address on the way to %s." % where,
         )
+    if case.reason in ("egress_gateway", "undeclared") and case.target in silent:
+        return verdict(
+            False,
+            "inconclusive: %s, but %s answered nobody" % (seen, case.target),
+            "A dead service refuses everybody. See first why those who list it do not reach it.",
+        )
     machines = around.machines.get(case.target, ())
     serving = [(name, case.port) for name in machines if (name, case.port) in around.served]
     if serving and not any(pair in alive for pair in serving):
@@ -278,6 +292,16 @@ def _advice(case: Case, probed: Probed) -> str:
                 return (
                     "THE PATH IS OPEN. The allow-list does not apply: see that the namespace has"
                     " its default-deny AuthorizationPolicy, and that no other policy allows this."
+                )
+            if case.reason == "egress_gateway":
+                return (
+                    "THE PATH IS OPEN. See that the egress gateway has its default-deny"
+                    " AuthorizationPolicy, and that its labels are those of mesh.egress.gateway."
+                )
+            if case.reason == "undeclared":
+                return (
+                    "THE PATH IS OPEN. See that the namespace has its Sidecar with REGISTRY_ONLY,"
+                    " that no other Sidecar stands in its place, and that capture is on."
                 )
             return (
                 "THE PATH IS OPEN. See that the target's capture covers port %d and that the"

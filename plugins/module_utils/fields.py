@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.brownfield.mesh.plugins.module_utils.egress_fields import EGRESS
 from ansible_collections.brownfield.mesh.plugins.module_utils.field_types import (
     Choice,
     Flag,
@@ -280,6 +281,7 @@ MESH = Record(
             ),
             "A Prometheus in the cluster, run by Prometheus Operator, that watches the machines.",
         ),
+        Field("egress", EGRESS, "The way out of the mesh."),
         DNS,
     ),
 )

@@ -67,6 +67,7 @@ def build(
         "cases_left_out": to_data(reach.left_out),
         "modes": modes,
         "monitoring": to_data(_monitoring(fleet, watching)),
+        "egress": _ways_out(fleet),
     }
 
 
@@ -75,6 +76,25 @@ def _monitoring(fleet: Fleet, watching: Collection[str]) -> list[Prometheus]:
     workloads = [fleet.workload_of(one) for one in fleet.machines if one.name in watching]
     found += [Prometheus(one.namespace, one.service_account) for one in workloads]
     return sorted(set(found), key=lambda one: (one.namespace, one.service_account))
+
+
+def _ways_out(fleet: Fleet) -> list[dict[str, Any]]:
+    """What each workload may call outside of the mesh, and by which way."""
+    found = []
+    for workload in fleet.workloads:
+        for call in workload.calls:
+            if call.external:
+                service = fleet.mesh.egress.find(call.external, call.port)
+                via = service.via if service else "undeclared"
+                found.append(
+                    {
+                        "workload": workload.key,
+                        "host": call.external,
+                        "port": call.port,
+                        "via": via,
+                    }
+                )
+    return found
 
 
 def digest(data: Any) -> str:

@@ -10,12 +10,14 @@ same workload is tried by one of them.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from ansible_collections.brownfield.mesh.plugins.module_utils.egress import ExternalService
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
     RESERVED_PORTS,
     Fleet,
@@ -50,8 +52,9 @@ class Case:
     ``expected`` is ``allowed`` or ``refused``; ``reason`` says who must refuse: ``rbac`` (the
     target's policy), ``tls`` (the target takes mutual TLS only), ``firewall`` (the target's rules
     before an application with a bridge), ``no_route`` (the source knows no way) or ``closed``
-    (nothing listens). ``counter`` names the counter of the target's proxy that must rise by it (a
-    key of ``observe``'s counters), or is empty.
+    (nothing listens), ``egress_gateway`` (its policy) or ``undeclared`` (the source's proxy, which
+    knows no such service). ``counter`` names the counter of the target's proxy that must rise by it
+    (a key of ``observe``'s counters), or is empty.
     """
 
     id: str
@@ -166,6 +169,8 @@ class _Derivation:
             if workload.allows(own, port.port) and _has_name(source, own, workload, port, trial)
         ]
         trial.take([[case] for case in allowed], len(allowed), "allowed calls")
+        outside = self._outside(source, own, trial)
+        trial.take([[case] for case in outside], len(outside), "external services")
         neighbour = self._neighbours[source.name]
         if neighbour is not source:
             trial.take([self._by_address(source, neighbour, trial)], 1, "neighbours")
@@ -187,6 +192,34 @@ class _Derivation:
         )
         trial.take(groups, len(machines), "machines")
         return trial
+
+    def _outside(self, source: Machine, own: Workload, trial: _Trial) -> list[Case]:
+        """What lies outside of the mesh: through the egress gateway as the allow-list says, and
+        not around it."""
+        egress = self._fleet.mesh.egress
+        if egress.services and source.mode == "bridge":
+            trial.left_out.add("external services, since a bridge captures nothing")
+            return []
+        cases = []
+        for service in egress.services:
+            listed = (service.host, service.port) in ((c.external, c.port) for c in own.calls)
+            if service.via == "direct":
+                trial.left_out.add("external services that are reached directly")
+                continue
+            if service.protocol != "http":
+                # Bytes of the probe's own mean nothing there, and a hang-up proves nothing.
+                trial.left_out.add("external services of which no answer is known (tls, tcp)")
+                continue
+            if source.mesh.dns == "off" and not service.addresses:
+                trial.left_out.add("names of external services, since dns is off")
+                continue
+            if service.port not in source.mesh.capture.exclude_outbound_ports:
+                cases.append(_outside_case(source, service, listed))
+            if egress.undeclared == "refuse" and service.outer_port != service.port:
+                cases += [
+                    _around_case(source, service, address) for address in service.addresses[:1]
+                ]
+        return cases
 
     def _refused(
         self, source: Machine, own: Workload, workload: Workload, trial: _Trial
@@ -219,7 +252,11 @@ class _Derivation:
             return []
         # What does not listen refuses the caller's proxy, which then hangs up: that proves nothing.
         hidden = source.mode != "bridge" and target.mode == "bridge"
-        return self._plaintext(source.name, target, () if hidden else ADMIN_PORTS)
+        plaintext = self._plaintext(source.name, target, () if hidden else ADMIN_PORTS)
+        if source.mode == "bridge" or source.mesh.egress.undeclared == "allow":
+            return plaintext
+        # An address without a name is nothing that was declared: it goes no further than here.
+        return [dataclasses.replace(case, reason="undeclared") for case in plaintext]
 
     def _plaintext(self, source: str, target: Machine, agent_ports: Sequence[int]) -> list[Case]:
         """Plaintext to each port of ``target`` that its proxy guards."""
@@ -266,6 +303,36 @@ def _address_case(source: str, target: Machine, port: int, protocol: str, reason
         via="address",
         expected="refused",
         reason=reason,
+    )
+
+
+def _outside_case(source: Machine, service: ExternalService, listed: bool) -> Case:
+    return Case(
+        id="%s -> %s:%d by gateway" % (source.name, service.host, service.port),
+        source=source.name,
+        target=service.host,
+        host=service.host,
+        address="",
+        port=service.port,
+        protocol="http",
+        via="name",
+        expected="allowed" if listed else "refused",
+        reason="" if listed else "egress_gateway",
+    )
+
+
+def _around_case(source: Machine, service: ExternalService, address: str) -> Case:
+    return Case(
+        id="%s -> %s:%d around the gateway" % (source.name, address, service.outer_port),
+        source=source.name,
+        target=service.host,
+        host="",
+        address=address,
+        port=service.outer_port,
+        protocol="tcp",
+        via="address",
+        expected="refused",
+        reason="undeclared",
     )
 
 

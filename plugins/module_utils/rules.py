@@ -11,6 +11,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.bridge_rules impor
     check_bridge,
     unknown_callee,
 )
+from ansible_collections.brownfield.mesh.plugins.module_utils.egress_rules import check_egress
 from ansible_collections.brownfield.mesh.plugins.module_utils.entries import Entry
 from ansible_collections.brownfield.mesh.plugins.module_utils.field_types import INVALID, Report
 from ansible_collections.brownfield.mesh.plugins.module_utils.fields import PACKAGES
@@ -41,6 +42,7 @@ def check_host(entry: Entry, exists: Exists, report: Report) -> None:
     mode = entry.workload.get("mode")
     _check_files(entry, exists, report)
     _check_ports(entry, report)
+    check_egress(entry, report)
     _check_strange_artifacts(entry, report)
     if mode != "auto":
         _check_missing_artifacts(entry, report_of_mode)

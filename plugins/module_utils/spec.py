@@ -15,6 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Optional, TypeVar
 
+from ansible_collections.brownfield.mesh.plugins.module_utils.egress import Egress
+
 T = TypeVar("T")
 
 UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600}
@@ -180,6 +182,7 @@ class Mesh:
     identity: Identity = Identity()
     bridge: Bridge = Bridge()
     prometheus: Optional[Prometheus] = None
+    egress: Egress = dataclasses.field(default_factory=Egress)
     dns: str = "names"  # names | off
 
 

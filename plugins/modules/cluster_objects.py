@@ -33,6 +33,14 @@ options:
     type: list
     elements: dict
     required: true
+  fleet:
+    description:
+      - All workloads of the inventory, from C(mesh_plan.workloads), for the egress gateway, which
+        serves them all. Default are O(workloads).
+      - With O(state=absent), what is at the egress gateway goes when all of them do.
+    type: list
+    elements: dict
+    default: []
   machines:
     description:
       - All machines of O(workloads), from C(mesh_plan.machines). The addresses of those in mode

@@ -77,6 +77,15 @@ modes:
   type: dict
   sample:
     payments-db-1: {mode: sidecar, reason: "auto: the cluster takes WorkloadGroup"}
+egress:
+  description:
+    - What each workload may call outside of the mesh, and by which way; C(via) is V(gateway),
+      V(direct), or V(undeclared) where the inventory does not declare the service.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - {workload: batch/legacy-batch, host: api.partner.example, port: 80, via: gateway}
 cluster:
   description: What was read from the cluster; nothing of it is secret.
   returned: success

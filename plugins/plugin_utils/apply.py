@@ -28,6 +28,7 @@ from ansible_collections.brownfield.mesh.plugins.plugin_utils.objects import (
     Object,
     belongs_to,
     former_mode,
+    is_managed,
     own_refs,
 )
 
@@ -57,15 +58,25 @@ class _Comparison:
 
 
 def apply(
-    client: Client, objects: Sequence[Object], workloads: Iterable[Workload], check: bool
+    client: Client,
+    objects: Sequence[Object],
+    workloads: Iterable[Workload],
+    check: bool,
+    shared: Iterable[Ref] = (),
 ) -> list[Change]:
     """Applies ``objects``, and deletes what ``workloads`` had before and no longer have.
+
+    ``shared`` is what may be there by an earlier run and is no single workload's: what is ours and
+    not among ``objects`` goes, too.
 
     Nothing is written when any object conflicts with another manager or is refused. With
     ``check`` nothing is written at all. Raises ClusterError that names all problems at once.
     """
     desired = {ref_of(item): item for item in objects}
-    former = [
+    former: list[tuple[Ref, Workload | None]] = [
+        (ref, None) for ref in shared if ref not in desired
+    ]
+    former += [
         (ref, workload)
         for workload in workloads
         for ref in (*own_refs(workload), *metrics_refs(workload))
@@ -151,13 +162,16 @@ def _compare(client: Client, item: Object) -> _Comparison:
     return _Comparison(Change(ref, action, before, after))
 
 
-def _compare_former(client: Client, ref: Ref, workload: Workload) -> _Comparison | None:
+def _compare_former(client: Client, ref: Ref, workload: Workload | None) -> _Comparison | None:
     try:
         live = client.find(ref.path)
     except ApiError as error:
         return _Comparison(Change(ref, "unchanged"), _problems(ref, error))
-    if live is None or not belongs_to(live, workload):
+    if live is None or not (belongs_to(live, workload) if workload else is_managed(live)):
         return None
+    gone = Change(ref, "deleted", comparable(live))
+    if workload is None:
+        return _Comparison(gone, (), live["metadata"]["uid"])
     former = former_mode(ref, workload)
     # Istio keeps endpoints of a Service whose selector goes, and machines refuse to change modes.
     problem = (
@@ -165,11 +179,7 @@ def _compare_former(client: Client, ref: Ref, workload: Workload) -> _Comparison
         " joined (playbook offboard), then change mesh_workload.mode. Where auto has decided"
         f" otherwise now, write mode: {former} to stay"
     )
-    return _Comparison(
-        Change(ref, "deleted", comparable(live)),
-        (problem,) if former else (),
-        live["metadata"]["uid"],
-    )
+    return _Comparison(gone, (problem,) if former else (), live["metadata"]["uid"])
 
 
 def _write(client: Client, items: Iterable[Object]) -> None:

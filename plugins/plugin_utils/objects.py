@@ -29,6 +29,8 @@ MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 # Names the workload an object belongs to; objects that workloads share do not carry it.
 WORKLOAD_LABEL = "app.kubernetes.io/name"
 DENY_POLICY = "default-deny"
+# What closes other ways out of a namespace than the declared ones.
+EGRESS_GUARD = "egress"
 # Says of an endpoint that it speaks the mesh's TLS (istio:pkg/model/proxy.go).
 TLS_MODE_LABEL = "security.istio.io/tlsMode"
 # The name that Istio's documents use for the policy of a whole namespace.
@@ -91,6 +93,15 @@ def namespace_refs(namespace: str) -> tuple[Ref, ...]:
     return (
         Ref("AuthorizationPolicy", namespace, DENY_POLICY),
         Ref("PeerAuthentication", namespace, PEER_AUTHENTICATION),
+        *egress_guards(namespace),
+    )
+
+
+def egress_guards(namespace: str) -> tuple[Ref, ...]:
+    """The objects that close other ways out of a namespace, whether or not it has them now."""
+    return (
+        Ref("NetworkPolicy", namespace, EGRESS_GUARD),
+        Ref("Sidecar", namespace, EGRESS_GUARD),
     )
 
 

@@ -36,14 +36,15 @@ def controller_roles(workloads: Iterable[Workload], prometheus: str = "") -> lis
                 _rule("", ["pods"], ["list"]),
                 _rule(
                     "networking.istio.io",
-                    ["destinationrules", "serviceentries", "sidecars"],
-                    _APPLY,
+                    ["destinationrules", "gateways", "serviceentries", "virtualservices"],
+                    [*_APPLY, "list"],
                 ),
+                _rule("networking.istio.io", ["sidecars"], _APPLY),
                 _rule("networking.istio.io", ["workloadentries"], ["delete", "get", "list"]),
                 _rule("networking.istio.io", ["workloadgroups"], [*_APPLY, "list"]),
-                _rule(
-                    "security.istio.io", ["authorizationpolicies", "peerauthentications"], _APPLY
-                ),
+                _rule("networking.k8s.io", ["networkpolicies"], _APPLY),
+                _rule("security.istio.io", ["authorizationpolicies"], [*_APPLY, "list"]),
+                _rule("security.istio.io", ["peerauthentications"], _APPLY),
             ],
         },
         *(

@@ -63,8 +63,11 @@ class Removal:
         return [Change(ref, "deleted", comparable(self.live[ref])) for ref in refs]
 
 
-def remove(client: Client, workloads: Sequence[Workload], check: bool) -> Removal:
-    """Deletes what belongs to ``workloads``; with ``check`` only says what would go.
+def remove(
+    client: Client, workloads: Sequence[Workload], check: bool, shared: Sequence[Ref] = ()
+) -> Removal:
+    """Deletes what belongs to ``workloads``, and of ``shared`` (what is no single workload's) what
+    is ours; with ``check`` only says what would go.
 
     Waits until a deleted namespace is gone. Raises ClusterError.
     """
@@ -72,6 +75,9 @@ def remove(client: Client, workloads: Sequence[Workload], check: bool) -> Remova
     try:
         for namespace in sorted({workload.namespace for workload in workloads}):
             _plan(client, namespace, [w for w in workloads if w.namespace == namespace], removal)
+        for ref, live in zip(shared, client.each(lambda ref: client.find(ref.path), shared)):
+            if live is not None and is_managed(live):
+                removal.live[ref] = live
     except ApiError as error:
         raise ClusterError(explain(error, "looking for what to take away")) from None
     if not check:

@@ -32,6 +32,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.desired import (
 ROOM = "ansible_collections.brownfield.mesh.plugins.module_utils"
 MODULES = (
     "desired",
+    "egress",
     "identity",
     "spec",
     "vault",

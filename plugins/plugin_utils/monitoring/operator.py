@@ -15,16 +15,9 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Machin
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.apply import (
     Change,
     apply,
-    comparable,
-    delete,
 )
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.client import Client
-from ansible_collections.brownfield.mesh.plugins.plugin_utils.errors import (
-    ApiError,
-    ClusterError,
-    explain,
-)
-from ansible_collections.brownfield.mesh.plugins.plugin_utils.kinds import KINDS, Ref, ref_of
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.kinds import KINDS, Ref
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring import rules, server
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring.ports import (
     EXPORTER_PORT,
@@ -35,7 +28,6 @@ from ansible_collections.brownfield.mesh.plugins.plugin_utils.objects import (
     MANAGED_BY_LABEL,
     MANAGER,
     Object,
-    is_managed,
 )
 
 NAME = "brownfield-mesh"
@@ -113,17 +105,7 @@ def bring(client: Client, namespace: str, objects: Sequence[Object], check: bool
 
     With ``check`` nothing is written. Raises ClusterError.
     """
-    wanted = {ref_of(item) for item in objects}
-    try:
-        former = {ref: client.find(ref.path) for ref in refs(namespace) if ref not in wanted}
-    except ApiError as error:
-        raise ClusterError(explain(error, "looking for what to take away")) from None
-    going = {ref: live for ref, live in former.items() if live and is_managed(live)}
-    changes = apply(client, objects, (), check)
-    if not check:
-        delete(client, {ref: str(live["metadata"]["uid"]) for ref, live in going.items()})
-    changes += [Change(ref, "deleted", comparable(live)) for ref, live in going.items()]
-    return sorted(changes, key=lambda change: change.ref.sort_key)
+    return apply(client, objects, (), check, refs(namespace))
 
 
 def _scrape(

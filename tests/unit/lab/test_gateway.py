@@ -6,11 +6,15 @@ import json
 from typing import Any
 
 from lab import gateway
-from lab.config import Lab
+from lab.config import Lab, Machine
+
+
+def everything() -> list[dict[str, Any]]:
+    return [*gateway.registration(Lab(), gateway.EAST_WEST), *gateway.exposed()]
 
 
 def by_kind() -> dict[str, dict[str, Any]]:
-    return {item["kind"]: item for item in gateway.objects(Lab())}
+    return {item["kind"]: item for item in everything()}
 
 
 def test_its_service_carries_the_address_that_machines_use() -> None:
@@ -22,7 +26,7 @@ def test_its_service_carries_the_address_that_machines_use() -> None:
 def test_registration_service_and_policy_mean_the_same_proxy() -> None:
     objects = by_kind()
     labels = objects["WorkloadGroup"]["spec"]["metadata"]["labels"]
-    told = gateway.environment(Lab())
+    told = gateway.environment(Lab(), gateway.EAST_WEST)
     assert json.loads(told["ISTIO_METAJSON_LABELS"]) == labels
     assert objects["Service"]["spec"]["selector"].items() <= labels.items()
     assert objects["Gateway"]["spec"]["selector"].items() <= labels.items()
@@ -35,7 +39,7 @@ def test_istiod_is_passed_through_by_sni() -> None:
     objects = by_kind()
     ports = {
         server["port"]["number"]: server["tls"]["mode"]
-        for item in gateway.objects(Lab())
+        for item in everything()
         if item["kind"] == "Gateway"
         for server in item["spec"]["servers"]
     }
@@ -53,3 +57,12 @@ def test_it_may_read_secrets_of_its_namespace_only() -> None:
     ]
     assert objects["RoleBinding"]["roleRef"]["kind"] == "Role"
     assert "ClusterRole" not in objects
+
+
+def test_an_egress_gateway_is_a_gateway_of_its_own() -> None:
+    item = Machine("egress-1", 20)
+    router = gateway.egress(item)
+    objects = gateway.registration(Lab(), router)
+    assert {o["metadata"]["namespace"] for o in objects} == {"istio-egress"}
+    assert gateway.environment(Lab(), router)["INSTANCE_IP"] == "198.18.0.20"
+    assert router.labels["istio"] != gateway.EAST_WEST.labels["istio"]

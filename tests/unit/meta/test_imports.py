@@ -27,7 +27,15 @@ MAY_IMPORT = {
 # Inside module_utils nothing imports from a higher floor, and the two modes know nothing of each
 # other. `observe` looks at machines of either mode, so it stands above them, and
 # `watch` above it.
-FLOOR = {"spec": 0, "sidecar": 2, "bridge": 2, "observe": 3, "observe_bridge": 3, "watch": 4}
+FLOOR = {
+    "egress": 0,  # a part of spec
+    "spec": 0,
+    "sidecar": 2,
+    "bridge": 2,
+    "observe": 3,
+    "observe_bridge": 3,
+    "watch": 4,
+}
 COMMON_FLOOR = 1
 MODES = {"sidecar", "bridge"}
 

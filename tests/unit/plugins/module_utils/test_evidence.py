@@ -252,3 +252,22 @@ def test_nothing_but_a_counted_hang_up_or_envoys_403_ever_passes(
         target = around().machines[case.target][0]
         assert rises[target][counter_of(case)] >= 1
         assert alive or case is ADMIN
+
+
+@pytest.mark.parametrize(
+    ("reason", "protocol", "how"),
+    [("egress_gateway", "http", "http_403_rbac"), ("undeclared", "tcp", "closed")],
+)
+def test_an_external_service_that_answered_nobody_proves_nothing(
+    reason: str, protocol: str, how: str
+) -> None:
+    host = "api.partner.example"
+    listed = Case("listed", "a-1", host, host, "", 80, "http", "name", "allowed")
+    other = Case("other", "b-1", host, host, "", 80, protocol, "name", "refused", reason)
+
+    def passed(answer: Probed) -> bool:
+        probed = {"listed": answer, "other": refused(other, how)}
+        return judge_traffic([listed, other], probed, around())[1].passed
+
+    assert passed(Probed("listed", "allowed", "http_200"))
+    assert not passed(Probed("listed", "error", "http_503"))

@@ -23,6 +23,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.validate import pa
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.egress import EGRESS_MESH, FLEET, MACHINES
 from tests.support.inventory import Hosts, inventories, lab, many
 
 GOLDEN = Path(__file__).parents[3] / "golden" / "reachability" / "lab.txt"
@@ -239,3 +240,22 @@ def test_a_bridge_that_serves_nothing_has_nothing_to_be_refused_at() -> None:
     tried = [case for case in found.values() if case.target == "legacy-batch-1"]
     assert {case.reason for case in tried} == {"closed"}
     assert 15443 not in {case.port for case in tried}
+
+
+def test_the_way_out_is_tried_and_the_way_around() -> None:
+    found = by_id(Fleet(EGRESS_MESH, FLEET[:2], MACHINES))
+    listed = found["legacy-batch-1 -> api.partner.example:80 by gateway"]
+    assert (listed.expected, listed.via, listed.protocol) == ("allowed", "name", "http")
+    other = found["payments-db-1 -> api.partner.example:80 by gateway"]
+    assert (other.expected, other.reason) == ("refused", "egress_gateway")
+    around = found["payments-db-1 -> 192.0.2.80:8443 around the gateway"]
+    assert (around.expected, around.reason, around.via) == ("refused", "undeclared", "address")
+    # A machine that may call what is declared only does not get at addresses at all.
+    by_address = [case for case in found.values() if case.id.endswith("by address")]
+    assert {case.reason for case in by_address} == {"undeclared"}
+
+
+def test_ways_out_that_are_not_tried_are_named() -> None:
+    left = {one.what for one in matrix(Fleet(EGRESS_MESH, FLEET[:2], MACHINES)).left_out}
+    assert "external services that are reached directly" in left
+    assert "external services of which no answer is known (tls, tcp)" in left

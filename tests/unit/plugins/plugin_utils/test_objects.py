@@ -13,6 +13,7 @@ import pytest
 import yaml
 from ansible_collections.brownfield.mesh.plugins.module_utils.cluster import workload_labels
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import AllowRule, Mesh, Workload
+from ansible_collections.brownfield.mesh.plugins.plugin_utils import egress_objects
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.kinds import KINDS, ref_of
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.objects import (
     belongs_to,
@@ -25,6 +26,7 @@ from hypothesis import strategies as st
 
 from tests.support.bridge import BILLING
 from tests.support.bridge import MACHINE as BRIDGE
+from tests.support.egress import EGRESS_MESH, FLEET, MACHINES
 from tests.support.fleet import FACTS, MESH, PAYMENTS_DB, SHOP_API, WORKLOADS, fleets
 from tests.support.istio import istio_definitions
 
@@ -73,6 +75,14 @@ def test_fits_istios_schema(validators: dict[str, Any], fleet: list[Workload]) -
     for item in render(replace(MESH, network="vms"), fleet, FACTS):
         if item["kind"] in validators:
             validators[item["kind"]].validate(item["spec"])
+
+
+def test_the_way_out_fits_istios_schema(validators: dict[str, Any]) -> None:
+    items = egress_objects.render(EGRESS_MESH, ["batch"], FLEET, MACHINES, FACTS)
+    checked = [item for item in items if item["kind"] in validators]
+    assert len(checked) == len(items) - 1  # all but the NetworkPolicy
+    for item in checked:
+        validators[item["kind"]].validate(item["spec"])
 
 
 @settings(deadline=None, max_examples=50)
