@@ -39,6 +39,18 @@ options:
         description: By how much a clock may be off.
         type: float
         required: true
+      ssh_failures:
+        description: How many log-ins by SSH may fail in ten minutes.
+        type: int
+        required: true
+      proxy_refusals:
+        description: How many calls the proxy may refuse by policy or TLS in ten minutes.
+        type: int
+        required: true
+      unit_restarts:
+        description: How often systemd may start a unit anew in ten minutes.
+        type: int
+        required: true
   runbooks:
     description: Where the alarms' pages are, in front of C(/ALARM.md).
     type: str

@@ -57,7 +57,8 @@ options:
     elements: str
     default: []
   state_seconds:
-    description: Seconds between two writings of the machine's own state.
+    description:
+      - Seconds between two writings of the machine's own state, and two readings of its journal.
     type: int
     default: 30
   cases:
@@ -127,6 +128,7 @@ needs:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.brownfield.mesh.plugins.module_utils.watch import (
     entry,
+    logs,
     options,
     prober,
     textfile,
@@ -137,7 +139,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.watch.state import
 )
 
 # The timers' scripts are this code: loading it here is what carries it to the machine.
-SCRIPTS = (textfile.__name__, prober.__name__)
+SCRIPTS = (textfile.__name__, prober.__name__, logs.__name__)
 
 
 def main() -> None:

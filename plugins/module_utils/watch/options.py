@@ -25,6 +25,9 @@ THRESHOLDS: dict[str, Any] = {
     "certificate_fraction": {"type": "float", "required": True},
     "disk_fraction": {"type": "float", "required": True},
     "clock_seconds": {"type": "float", "required": True},
+    "ssh_failures": {"type": "int", "required": True},
+    "proxy_refusals": {"type": "int", "required": True},
+    "unit_restarts": {"type": "int", "required": True},
 }
 ROUTES: dict[str, Any] = {
     "receiver": {"type": "str", "required": True},

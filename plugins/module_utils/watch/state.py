@@ -17,7 +17,11 @@ STATE_UNIT = "mesh-state.service"
 STATE_TIMER = "mesh-state.timer"
 PROBE_UNIT = "mesh-probe.service"
 PROBE_TIMER = "mesh-probe.timer"
-EXPORTER_UNITS = (PROBE_TIMER, PROBE_UNIT, STATE_TIMER, STATE_UNIT, EXPORTER_UNIT)
+LOGS_UNIT = "mesh-logs.service"
+LOGS_TIMER = "mesh-logs.timer"
+EXPORTER_UNITS = (
+    LOGS_TIMER, LOGS_UNIT, PROBE_TIMER, PROBE_UNIT, STATE_TIMER, STATE_UNIT, EXPORTER_UNIT,
+)  # fmt: skip
 
 MONITORING_HOME = "mesh-monitoring"
 PROMETHEUS_UNIT = "mesh-prometheus.service"

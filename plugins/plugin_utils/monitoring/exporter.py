@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the brownfield.mesh authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a machine is to run so that it can be watched: node_exporter, the state only we know, and
-the prober.
+"""What a machine is to run so that it can be watched: node_exporter, the state only we know, counts
+of its journal, and the prober.
 
 node_exporter listens on loopback. Prometheus reaches it through the machine's sidecar, which
 demands mutual TLS and the monitoring's own identity (``objects.monitoring_objects``).
@@ -25,6 +25,8 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.watch.state import
     EXPORTER_HOME,
     EXPORTER_UNIT,
     LIBRARY,
+    LOGS_TIMER,
+    LOGS_UNIT,
     MACHINE_FILE,
     PROBE_TIMER,
     PROBE_UNIT,
@@ -63,7 +65,8 @@ def render(
     seconds: int,
     probes: Probes,
 ) -> Installation:
-    """The machine's desired state. ``seconds`` lie between two writings of its own state.
+    """The machine's desired state. ``seconds`` lie between two writings of its own state, and
+    two readings of its journal.
 
     Raises ValueError for a collector that is no name and for what is less than one.
     """
@@ -92,6 +95,7 @@ def render(
         units=(
             _exporter(archive, collectors),
             *_state(seconds, machine.mode),
+            *_logs(seconds),
             *_prober(probes.seconds, tried),
         ),
         https_proxy=machine.mesh.proxy.https_proxy,
@@ -140,6 +144,26 @@ def _state(seconds: int, mode: str) -> tuple[Unit, Unit]:
         # Started once by the run itself, so that its state is there when the run ends.
         Unit(STATE_UNIT, service, "", sandbox.digest(service)),
         Unit(STATE_TIMER, timer, "timers.target", sandbox.digest(timer)),
+    )
+
+
+def _logs(seconds: int) -> tuple[Unit, Unit]:
+    service = _script(
+        "What this machine's journal says, counted",
+        "logs",
+        [
+            ("Type", "oneshot"),
+            ("TimeoutStartSec", "300s"),
+            # Root without a capability owns the journal that it reads and the folder it writes.
+            *sandbox.CLOSED,
+            ("SystemCallFilter", "@chown"),
+        ],
+    )
+    timer = _timer("Count what this machine's journal says", LOGS_UNIT, "0s", seconds, [])
+    return (
+        # Started once by the run itself: from now on counts.
+        Unit(LOGS_UNIT, service, "", sandbox.digest(service)),
+        Unit(LOGS_TIMER, timer, "timers.target", sandbox.digest(timer)),
     )
 
 

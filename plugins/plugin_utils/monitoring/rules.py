@@ -31,6 +31,9 @@ class Thresholds:
     certificate_fraction: float
     disk_fraction: float
     clock_seconds: float
+    ssh_failures: int
+    proxy_refusals: int
+    unit_restarts: int
 
 
 @dataclass(frozen=True)
@@ -212,6 +215,65 @@ def rules(given: Thresholds) -> tuple[Rule, ...]:
             "Fires: missing data is what it is about.",
         ),
         Rule(
+            "MeshSshBruteForce",
+            _rise('mesh_log_ssh_total{result!="accepted"}', given.ssh_failures),
+            0,
+            "page",
+            "{{ $labels.machine }}: many log-ins by SSH fail",
+            "Somebody tries names, passwords or keys. SSH is outside of the mesh, so no identity"
+            " and no policy stands before it.",
+            "Silent: MeshLogsMissing or MeshExporterDown fires instead.",
+        ),
+        Rule(
+            "MeshProxyRefusing",
+            _rise('mesh_log_proxy_refusals_total{reason=~"rbac|tls"}', given.proxy_refusals),
+            0,
+            "ticket",
+            "{{ $labels.machine }}: its proxy has refused {{ $value | humanize }} calls in ten"
+            " minutes",
+            "A caller is not on the allow-list or has no certificate that counts, and goes on"
+            " trying: a forgotten entry, a certificate that ended, or somebody who looks around.",
+            "Silent: MeshLogsMissing or MeshExporterDown fires instead.",
+        ),
+        Rule(
+            "MeshUnitFlapping",
+            _rise("mesh_log_unit_restarts_total", given.unit_restarts),
+            0,
+            "ticket",
+            "{{ $labels.machine }}: systemd has started a unit {{ $value | humanize }} times in ten"
+            " minutes",
+            "A program ends again and again and is started anew, so that no unit ever counts as"
+            " failed.",
+            "Silent: MeshLogsMissing or MeshExporterDown fires instead.",
+        ),
+        Rule(
+            "MeshKernelTrouble",
+            _rise("mesh_log_kernel_total", 0),
+            0,
+            "ticket",
+            "{{ $labels.machine }}: its kernel tells of memory, disk or programs in trouble",
+            "Memory ran out, a disk failed, a program crashed, or something hangs in the kernel.",
+            "Silent: MeshLogsMissing or MeshExporterDown fires instead.",
+        ),
+        Rule(
+            "MeshLogsStale",
+            f"time() - mesh_log_timestamp_seconds > {given.stale_seconds}",
+            0,
+            "ticket",
+            "{{ $labels.machine }}: its journal was last read {{ $value | humanizeDuration }} ago",
+            "What the machine's journal says is no longer counted.",
+            "Silent: MeshLogsMissing or MeshExporterDown fires instead.",
+        ),
+        Rule(
+            "MeshLogsMissing",
+            f'up{{job="{MACHINE_JOB}"}} == 1 unless on (machine) mesh_log_timestamp_seconds',
+            given.unreachable_seconds,
+            "ticket",
+            "{{ $labels.machine }}: node_exporter answers without counts of the journal",
+            "The machine's journal has never been read, or the file with its counts cannot be.",
+            "Fires: missing data is what it is about.",
+        ),
+        Rule(
             "MeshTargetsMissing",
             f'absent(up{{job="{PROXY_JOB}"}})',
             given.unreachable_seconds,
@@ -239,6 +301,11 @@ def rules(given: Thresholds) -> tuple[Rule, ...]:
             "Fires: it needs no data.",
         ),
     )
+
+
+def _rise(series: str, more_than: int) -> str:
+    """Whether a machine's counters rose by ``more_than`` and more within ten minutes."""
+    return f"sum by ({_BY}) (increase({series}[10m])) > {more_than}"
 
 
 def render(every: Sequence[Rule], runbooks: str) -> dict[str, Any]:

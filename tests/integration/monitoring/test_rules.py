@@ -21,6 +21,9 @@ THRESHOLDS = rules.Thresholds(
     certificate_fraction=0.35,
     disk_fraction=0.1,
     clock_seconds=5.0,
+    ssh_failures=20,
+    proxy_refusals=100,
+    unit_restarts=5,
 )
 RULES = {rule.name: rule for rule in rules.rules(THRESHOLDS)}
 # A machine's own labels, with what a hostile inventory could hold.
@@ -64,6 +67,15 @@ def simple(series: str, healthy: str, broken: str, **more: Any) -> Proof:
     )
 
 
+def rising(series: str) -> Proof:
+    """An alarm of a counter, which stands still on a good day."""
+    return Proof(
+        good={series: "7+0x60"},
+        bad={series: "7+0x9 7+60x29 1747+0x30"},
+        gone={series: "7+0x9 stale"},
+    )
+
+
 ON, OFF = "1+0", "0+0"
 ENDING = {
     own("mesh_certificate_not_before_seconds"): "0+0x70",
@@ -77,6 +89,7 @@ CASE = r',case="db \"1\" {x} -> b:1 by name",peer="b"'
 REFUSED = own("mesh_probe_as_expected", CASE + ',expected="refused",seen="refused"')
 OPENED = own("mesh_probe_as_expected", CASE + ',expected="refused",seen="allowed"')
 FAILED_ROUNDS = own("mesh_probe_failed_rounds", CASE + ',expected="allowed"')
+READ = own("mesh_log_timestamp_seconds")
 PROBED = own("mesh_probe_timestamp_seconds")
 INTERVAL = own("mesh_probe_interval_seconds")
 OPEN = 'mesh_plaintext_open{job="mesh-machine",machine="monitor",peer="db \\"1\\" {x}"}'
@@ -202,6 +215,28 @@ PROOFS: dict[str, list[Proof]] = {
             fires_when_missing=True,
         )
     ],
+    "MeshSshBruteForce": [
+        rising(own("mesh_log_ssh_total", ',result="failed"')),
+        rising(own("mesh_log_ssh_total", ',result="given_up"')),
+    ],
+    "MeshProxyRefusing": [rising(own("mesh_log_proxy_refusals_total", ',reason="rbac"'))],
+    "MeshUnitFlapping": [rising(own("mesh_log_unit_restarts_total", ',unit="other"'))],
+    "MeshKernelTrouble": [rising(own("mesh_log_kernel_total", ',kind="oom"'))],
+    "MeshLogsStale": [
+        Proof(
+            good={READ: "0+60x60"},
+            bad={READ: "0+60x9 540+0x29 2400+60x30"},
+            gone={READ: "0+60x9 stale"},
+        )
+    ],
+    "MeshLogsMissing": [
+        Proof(
+            good={EXPORTER: "1+0x60", READ: "0+60x60"},
+            bad={EXPORTER: "1+0x70", READ: "0+60x9 stale _x28 2340+60x30"},
+            gone={EXPORTER: "1+0x60"},
+            fires_when_missing=True,
+        )
+    ],
     # It has no data: it is always there, which its own test shows.
     "MeshWatchdog": [],
 }
@@ -271,6 +306,12 @@ def test_it_names_the_machine_the_owner_and_the_severity(
         f'count(ALERTS{{alertname="{name}",alertstate="firing",{matchers}}}) or vector(0)'
     )
     done = run(tools, tmp_path, [test])
+    assert done.returncode == 0, done.stderr + done.stdout
+
+
+def test_log_ins_that_succeed_are_no_brute_force(tools: Path, tmp_path: Path) -> None:
+    series = {own("mesh_log_ssh_total", ',result="accepted"'): "7+60x60"}
+    done = run(tools, tmp_path, [unit_test("MeshSshBruteForce", series, 50, False)])
     assert done.returncode == 0, done.stderr + done.stdout
 
 

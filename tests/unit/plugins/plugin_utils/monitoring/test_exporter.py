@@ -19,11 +19,11 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
 from ansible_collections.brownfield.mesh.plugins.module_utils.watch.prober import Probes
 from ansible_collections.brownfield.mesh.plugins.module_utils.watch.state import (
     EXPORTER_UNIT,
+    LOGS_UNIT,
     MACHINE_FILE,
     PROBE_TIMER,
     PROBE_UNIT,
     PROBES_FILE,
-    STATE_TIMER,
     STATE_UNIT,
 )
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring import exporter
@@ -33,7 +33,7 @@ from tests.support.fleet import PAYMENTS_DB
 MACHINE = Machine('db "1"', PAYMENTS_DB.key, "192.0.2.13")
 ARTIFACT = Artifact("node_exporter", "a" * 64, url="https://mirror.example/x.deb")
 # systemd's score, ten times: it may not get worse.
-EXPOSURE = {EXPORTER_UNIT: 14, STATE_UNIT: 28, PROBE_UNIT: 28}
+EXPOSURE = {EXPORTER_UNIT: 14, STATE_UNIT: 28, PROBE_UNIT: 28, LOGS_UNIT: 28}
 CASE = Case("a -> b:1 by name", "a", "b", "b.x.svc", "", 1, "http", "name", "refused", "rbac")
 PROBES = Probes(60, 32, (CASE,))
 STATE = exporter.render(MACHINE, PAYMENTS_DB, [ARTIFACT], ["cpu", "filesystem"], 30, PROBES)
@@ -74,7 +74,7 @@ def test_a_collector_that_is_no_name_is_refused() -> None:
         )
 
 
-@pytest.mark.parametrize("name", [EXPORTER_UNIT, STATE_UNIT, STATE_TIMER, PROBE_UNIT, PROBE_TIMER])
+@pytest.mark.parametrize("name", UNITS)
 def test_systemd_knows_every_key(tmp_path: Path, name: str) -> None:
     for unit in STATE.units:
         # The programs are not on this host.
