@@ -16,13 +16,12 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from lab import cgroup, image
+from lab import cgroup, image, network
 from lab.config import CONTROL, EGRESS_GATEWAY, Lab, LabError, Machine
 from lab.run import run, wait_for
 
 APPS = Path(__file__).parent / "apps"
 NETNS = Path("/run/netns")
-NETWORK = Path("/sys/class/net")
 
 
 def running(lab: Lab, machine: Machine) -> bool:
@@ -142,8 +141,7 @@ def enable(root: Path, unit: str) -> None:
 def connect(lab: Lab, machine: Machine) -> None:
     """Give the machine a network namespace and a cable to the lab's bridge."""
     netns, link = lab.netns(machine), lab.link(machine)
-    if (NETWORK / link).exists():  # the kernel takes a former one away in its own time
-        run(["ip", "link", "delete", link])
+    network.cut(link)
     commands = [
         f"netns add {netns}",
         f"link add {link} type veth peer name eth0 address {lab.mac(machine)} netns {netns}",

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from lab.config import STATE, Lab
+from lab.config import STATE, Lab, LabError
 from lab.run import run, say
 
 # Each systemd machine takes about six inotify instances; Linux allows a user 128.
@@ -41,10 +41,22 @@ def up(lab: Lab) -> None:
 def down(lab: Lab) -> None:
     """Take the bridge and every cable to it away."""
     for link in (*LINKS.glob(f"{lab.bridge}-*"), *LINKS.glob(lab.bridge)):
-        run(["ip", "link", "delete", link.name])
+        cut(link.name)
     # `ip netns` keeps a mount for its folder; with the last namespace it has no use.
     if os.path.ismount(NETNS) and not any(NETNS.iterdir()):
         run(["umount", str(NETNS)])
+
+
+def cut(link: str) -> None:
+    """Take a cable away, if it is there. The kernel does so in its own time, when the network
+    namespace at its end is gone, and may be the quicker one. Raises LabError."""
+    if not (LINKS / link).exists():
+        return
+    try:
+        run(["ip", "link", "delete", link])
+    except LabError:
+        if (LINKS / link).exists():
+            raise
 
 
 def restore_limit() -> None:

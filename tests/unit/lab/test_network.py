@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lab import network
-from lab.config import Lab
+from lab.config import Lab, LabError
 
 
 @pytest.fixture
@@ -59,3 +59,30 @@ def test_the_bridge_has_an_address_that_no_cable_changes(commands: list[list[str
     made = next(argv for argv in commands if argv[:3] == ["ip", "link", "add"])
     assert made[made.index("address") + 1] == lab.bridge_mac
     assert lab.bridge_mac not in {lab.mac(machine) for machine in lab.everything}
+
+
+def test_a_cable_that_the_kernel_has_taken_away_meanwhile_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(network, "LINKS", tmp_path)
+    network.cut("bm-1")
+
+    def taken(argv: list[str]) -> str:
+        (tmp_path / "bm-1").unlink()
+        raise LabError("Cannot find device")
+
+    (tmp_path / "bm-1").touch()
+    monkeypatch.setattr(network, "run", taken)
+    network.cut("bm-1")
+
+
+def test_a_cable_that_stays_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(network, "LINKS", tmp_path)
+    (tmp_path / "bm-1").touch()
+
+    def refuse(argv: list[str]) -> str:
+        raise LabError("Operation not permitted")
+
+    monkeypatch.setattr(network, "run", refuse)
+    with pytest.raises(LabError, match="not permitted"):
+        network.cut("bm-1")
