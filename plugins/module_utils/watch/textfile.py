@@ -58,7 +58,7 @@ HELP = {
 
 @dataclass(frozen=True)
 class Sample:
-    """One value of a metric, all of which are gauges."""
+    """One value of a metric: a counter if its name ends in ``_total``, else a gauge."""
 
     name: str
     value: float
@@ -162,7 +162,8 @@ def render(samples: Sequence[Sample], metrics: Mapping[str, str] = HELP) -> str:
     for name, words in metrics.items():
         own = [sample for sample in samples if sample.name == name]
         if own:
-            lines += ["# HELP %s %s" % (name, words), "# TYPE %s gauge" % name]
+            kind = "counter" if name.endswith("_total") else "gauge"
+            lines += ["# HELP %s %s" % (name, words), "# TYPE %s %s" % (name, kind)]
         for sample in own:
             labels = ",".join('%s="%s"' % (key, _escape(value)) for key, value in sample.labels)
             lines.append("%s%s %s" % (name, "{%s}" % labels if labels else "", _number(sample)))

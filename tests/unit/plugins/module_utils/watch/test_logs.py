@@ -172,6 +172,8 @@ def test_all_that_is_counted_is_shown_from_zero_on() -> None:
     page = logs.render(Record(), 1.0)
     assert page.count(" 0\n") == len(shown) + 1  # and the gaps
     assert "mesh_log_timestamp_seconds 1\n" in page
+    assert "# TYPE mesh_log_ssh_total counter\n" in page
+    assert "# TYPE mesh_log_timestamp_seconds gauge\n" in page
 
 
 @given(
