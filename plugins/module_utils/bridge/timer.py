@@ -39,7 +39,6 @@ MODULES = (
     "bridge.state",
     "bridge.credentials",
     "bridge.authority",
-    "bridge.renew",
 )
 STOPPED = ("inactive", "unknown", "")  # a unit that has failed is to be forgotten, too
 LINKS = (
@@ -51,8 +50,7 @@ FILES = (*LINKS, *("%s/%s" % (UNITS, unit) for unit in IDENTITY_UNITS), IDENTITY
 
 def program() -> list[File]:
     """The program as files: the code that runs now is what runs there, too."""
-    assert renew.__name__.startswith(ROOM)  # it is to be loaded here
-    names = {"%s.%s" % (ROOM, name) for name in MODULES}
+    names = {renew.__name__, *("%s.%s" % (ROOM, name) for name in MODULES)}
     for name in list(names):
         parts = name.split(".")
         names |= {".".join(parts[:end]) for end in range(1, len(parts))}

@@ -279,8 +279,8 @@ def journal(cursor: str) -> Iterator[bytes]:
     with subprocess.Popen(
         [*_COMMAND, *place, *matches], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
+        if process.stdout is None or process.stderr is None:
+            return  # never, with pipes; said for the types
         with closing(process.stdout):
             yield from process.stdout
         words = process.stderr.read().decode("utf-8", "replace")
