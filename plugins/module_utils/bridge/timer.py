@@ -5,10 +5,8 @@
 from __future__ import annotations
 
 import os
-import sys
-from typing import Any
 
-from ansible_collections.brownfield.mesh.plugins.module_utils import desired
+from ansible_collections.brownfield.mesh.plugins.module_utils import carry, desired
 from ansible_collections.brownfield.mesh.plugins.module_utils.bridge import renew
 from ansible_collections.brownfield.mesh.plugins.module_utils.bridge.state import (
     IDENTITIES,
@@ -29,7 +27,6 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.desired import (
     Host,
 )
 
-ROOM = "ansible_collections.brownfield.mesh.plugins.module_utils"
 MODULES = (
     "desired",
     "egress",
@@ -49,19 +46,10 @@ FILES = (*LINKS, *("%s/%s" % (UNITS, unit) for unit in IDENTITY_UNITS), IDENTITY
 
 
 def program() -> list[File]:
-    """The program as files: the code that runs now is what runs there, too."""
-    names = {renew.__name__, *("%s.%s" % (ROOM, name) for name in MODULES)}
-    for name in list(names):
-        parts = name.split(".")
-        names |= {".".join(parts[:end]) for end in range(1, len(parts))}
-    files = []
-    for name in sorted(names):
-        module = sys.modules[name]
-        loader: Any = getattr(module.__spec__, "loader", None)
-        source = loader.get_source(name) if hasattr(loader, "get_source") else None
-        end = "/__init__.py" if hasattr(module, "__path__") else ".py"
-        files.append(File("%s/%s" % (LIBRARY, name.replace(".", "/") + end), source or "", 0o644))
-    return files
+    """The program as files."""
+    return carry.files(
+        [renew.__name__, *("%s.%s" % (carry.ROOM, name) for name in MODULES)], LIBRARY
+    )
 
 
 def compare(host: Host, wanted: WantedIdentity) -> list[Change]:

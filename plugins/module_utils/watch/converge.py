@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.brownfield.mesh.plugins.module_utils import desired, observe
+from ansible_collections.brownfield.mesh.plugins.module_utils import carry, desired, observe
 from ansible_collections.brownfield.mesh.plugins.module_utils.desired import (
     Change,
     File,
@@ -32,7 +32,6 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.watch.state import
     folders,
 )
 
-ROOM = "ansible_collections.brownfield.mesh.plugins.module_utils"
 READY_SECONDS = 20
 READY_INTERVAL_SECONDS = 0.1
 STOPPED = ("inactive", "failed", "unknown", "")
@@ -112,17 +111,9 @@ def retire(
 
 
 def library() -> list[File]:
-    """The collection's code that is loaded here, as files: what runs now runs there, too."""
-    loaded = sorted(name for name in sys.modules if name == ROOM or name.startswith(ROOM + "."))
-    files = {}
-    for name in loaded:
-        module = sys.modules[name]
-        loader: Any = getattr(module.__spec__, "loader", None)
-        source = loader.get_source(name) if hasattr(loader, "get_source") else None
-        is_package = hasattr(module, "__path__")
-        path = "%s/%s" % (LIBRARY, name.replace(".", "/"))
-        files[path + ("/__init__.py" if is_package else ".py")] = source or ""
-    return [File(path, source, 0o644) for path, source in sorted(files.items())]
+    """The collection's code that is loaded here, as files."""
+    loaded = [name for name in sys.modules if name.startswith(carry.ROOM + ".")]
+    return carry.files(loaded, LIBRARY)
 
 
 def _folder(host: Host, path: str) -> list[Change]:

@@ -11,12 +11,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from ansible_collections.brownfield.mesh.plugins.module_utils import carry
 from ansible_collections.brownfield.mesh.plugins.module_utils.bridge import (
     authority,
     credentials,
     join,
     leave,
-    timer,
 )
 from ansible_collections.brownfield.mesh.plugins.module_utils.bridge.authority import Login
 from ansible_collections.brownfield.mesh.plugins.module_utils.bridge.join import Supply
@@ -239,7 +239,7 @@ def test_the_installed_program_is_complete(box: Box, want: Render, pushed: dict[
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]);"
         "from %s.bridge import renew;"
-        "print(renew.__file__.startswith(sys.argv[1]))" % timer.ROOM
+        "print(renew.__file__.startswith(sys.argv[1]))" % carry.ROOM
     )
     command = [sys.executable, "-I", "-S", "-c", code, str(box.path(LIBRARY))]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
