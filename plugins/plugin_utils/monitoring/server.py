@@ -40,12 +40,15 @@ NOBODY = "nobody"
 TEMPLATES = ("default", "email")
 # Series kept of one machine: what is more is an error to look at, not a bill to pay.
 SAMPLE_LIMIT = 2000
-# Of the 500 series that agent and Envoy offer, those that answer a question of ours.
+# Of the 500 series and more that agent and Envoy offer, those that answer a question of ours. With
+# Istio's rules for names, what policies decided is one series; a bridge's Envoy has its own names.
 _PROXY_SERIES = (
     "envoy_server_(live|uptime|memory_allocated)",
     "envoy_(cluster_manager_cds|listener_manager_lds)_update_(success|rejected)",
     "envoy_listener_no_filter_chain_match",
     "envoy_(http|tcp)_rbac",
+    "envoy_(http_rbac_)?(allowed|denied)",
+    "envoy_listener_ssl_(connection_error|fail_verify_(error|no_cert|san))",
     "istio_agent_cert_expiry_seconds",
     "istio_agent_process_(cpu_seconds_total|resident_memory_bytes|start_time_seconds)",
 )
