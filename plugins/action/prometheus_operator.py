@@ -60,7 +60,10 @@ def _run(options: dict[str, Any], check: bool) -> dict[str, Any]:
     names = ("receivers", "routes", "watchdog")
     times = ("group_wait_seconds", "group_interval_seconds", "repeat_seconds")
     alerting = server.Alerting(**{name: options[name] for name in (*names, *times)})
-    if problems := server.problems(alerting, "mesh_monitoring_operator_receivers"):
+    variable = "mesh_monitoring_operator_receivers"
+    problems = server.problems(alerting, variable)
+    problems += operator.problems(alerting.receivers, variable)
+    if problems:
         raise AnsibleActionFail("\n".join(problems))
     objects = operator.render(
         namespace=mesh.prometheus.namespace,

@@ -10,6 +10,7 @@ and the same inhibition as on a machine of ours (server.py), in the Operator's w
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Machine, Workload
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.apply import (
@@ -97,6 +98,18 @@ def render(
             "spec": spec,
         }
         for ref, spec in specs.items()
+    ]
+
+
+def problems(receivers: Sequence[Mapping[str, Any]], variable: str) -> list[str]:
+    """What is wrong with receivers in the Operator's words: the one secret that it would take as
+    plain text would be in the object, its difference and the written file."""
+    return [
+        f"{variable}: receiver {one.get('name')!r} has a webhook's `url` in plain; put it into a"
+        " Secret and write `urlSecret`"
+        for one in receivers
+        for webhook in one.get("webhookConfigs") or ()
+        if isinstance(webhook, Mapping) and "url" in webhook
     ]
 
 
