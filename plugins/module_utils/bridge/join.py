@@ -28,7 +28,9 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.bridge.state impor
     CERTIFICATE,
     CONFIG,
     CURRENT,
+    SUPERVISOR,
     UNIT,
+    UNITS,
     USER,
     BridgeState,
 )
@@ -43,6 +45,8 @@ READY_SECONDS = 45
 READY_INTERVAL_SECONDS = 0.05
 # Envoy tells a file's format by its name.
 CANDIDATE = CONFIG + "/candidate.json"
+# What the supervisor is started with.
+UNIT_FILES = (SUPERVISOR, "%s/%s" % (UNITS, UNIT))
 IDENTITY = "identity"  # what a machine asks for that has none
 
 
@@ -79,9 +83,12 @@ def join(host: Host, state: BridgeState, supply: Supply, check: bool) -> dict[st
     current = renewed and credentials.current(host, state.identity)
     identities = [] if current else [_identity(host, state, supply)]
     configures = [_validated(host, change) for change in desired.compare_file(host, state.envoy)]
-    restart = proxy.unit_digest(host) != state.unit_digest
+    # Digests say what was to be started; somebody may have changed the files since.
+    running = proxy.unit_digest(host) == state.unit_digest
+    edited = running and any(change.what in UNIT_FILES for change in files)
+    restart = edited or not running
     serving = proxy.running()
-    renew = not restart and serving.digest != state.envoy_digest
+    renew = not restart and (bool(configures) or serving.digest != state.envoy_digest)
     closes = [] if firewall.is_on(host, state.firewall_mark) else [_firewall(host, state)]
     last = [*timer.timer(host, state.identity, files), *closes]
     shown = files + identities + installs + configures + _shown(restart, renew) + last
@@ -98,6 +105,9 @@ def join(host: Host, state: BridgeState, supply: Supply, check: bool) -> dict[st
         if IDENTITY in needs and not check and asks:
             result["csr"] = credentials.request(host, state.identity)
         return {**result, **facts(host, state)}
+    if edited:
+        # First: a run that is killed after it has mended the file finds the bridge down.
+        host.run(["systemctl", "stop", UNIT])
     # What the machine logs in with lives for minutes: a slow download must not come before.
     for change in [*files, *identities, *installs, *configures]:
         change.act()

@@ -31,9 +31,11 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar.preflight 
 from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar.state import (
     CERTIFICATE,
     CERTIFICATES,
+    CONFIG,
     PROXY_UNIT,
     RUNTIME,
     TOKEN,
+    UNITS,
     USER,
     SidecarState,
 )
@@ -71,14 +73,17 @@ def join(host: Host, state: SidecarState, supply: Supply, check: bool) -> dict[s
     settings = capture.settings(host, captured)
     resolving = resolver.changes(host, state.dns)
     has_identity = _has_identity(host, state)
-    changes = desired.compare(host, state.files) + backoff.changes(host) + resolving
+    files = desired.compare(host, state.files)
+    changes = files + backoff.changes(host) + resolving
     changes += [
         artifacts.change(host, state.package, a, supply.pushed, state.https_proxy) for a in lacking
     ]
     if has_identity and os.path.lexists(host.path(TOKEN)):  # a killed run left it
         changes.append(Change(TOKEN, "(secret)\n", "", lambda: host.remove(TOKEN)))
     running = _running_digest(host) == state.digest
-    restart = bool(lacking or resolving) or not running or not has_identity
+    # The digest says what a proxy was to be started with; somebody may have changed that since.
+    edited = running and any(_is_read_at_start(change) for change in files)
+    restart = bool(lacking or resolving) or not running or edited or not has_identity
     captures = bool(settings) or not capture.is_on(host, captured)
     shown = changes + settings + _shown(restart, captures)
     needs = [] if has_identity or supply.token else ["token"]
@@ -92,6 +97,9 @@ def join(host: Host, state: SidecarState, supply: Supply, check: bool) -> dict[s
     if check or needs or not shown:
         result["changed"] = bool(shown) and (check or not needs)
         return {**result, **facts(host, state)}
+    if edited:
+        # First: a run that is killed after it has mended the file finds the proxy down.
+        host.run(["systemctl", "stop", PROXY_UNIT])
     for change in changes:
         change.act()
     if any(change.what.startswith("/etc/systemd/") for change in changes):
@@ -152,6 +160,12 @@ def _running_digest(host: Host) -> str:
         if entry.startswith("MESH_PROXY_DIGEST="):
             return entry.split("=", 1)[1]
     return ""
+
+
+def _is_read_at_start(change: Change) -> bool:
+    """Whether the proxy must start anew for what the file says."""
+    ours = change.what.startswith(CONFIG + "/") or change.what == "%s/%s" % (UNITS, PROXY_UNIT)
+    return ours and change.before != change.after
 
 
 def _shown(restart: bool, captures: bool) -> list[Change]:

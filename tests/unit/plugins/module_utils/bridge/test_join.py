@@ -20,7 +20,9 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.bridge.state impor
     IDENTITIES,
     KEY,
     ROOTS,
+    SUPERVISOR,
     UNIT,
+    UNITS,
     BridgeState,
 )
 from ansible_collections.brownfield.mesh.plugins.module_utils.desired import Host, MachineError
@@ -129,6 +131,27 @@ def test_an_allow_list_that_changes_is_a_hot_restart(
     assert member.ran("systemctl reload " + UNIT)
     assert not member.ran("systemctl restart")
     assert join(member.host, other, Supply(), False)["changed"] is False
+
+
+def test_a_configuration_that_somebody_edited_is_no_longer_served(
+    member: Box, state: BridgeState
+) -> None:
+    member.path(ENVOY_CONFIG).write_text("{}\n")
+    result = join(member.host, state, Supply(), False)
+    assert [item["before_header"] for item in result["diff"]] == [ENVOY_CONFIG, UNIT]
+    assert member.ran("systemctl reload " + UNIT)
+    assert join(member.host, state, Supply(), False)["changed"] is False
+
+
+@pytest.mark.parametrize("path", [SUPERVISOR, "%s/%s" % (UNITS, UNIT)])
+def test_a_bridge_that_was_started_with_an_edited_file_is_started_anew(
+    member: Box, state: BridgeState, path: str
+) -> None:
+    member.path(path).write_text("edited\n")
+    join(member.host, state, Supply(), False)
+    assert member.ran("systemctl stop " + UNIT)
+    assert member.ran("systemctl restart " + UNIT)
+    assert join(member.host, state, Supply(), False)["changed"] is False
 
 
 def test_a_new_certificate_is_swapped_in_without_any_restart(

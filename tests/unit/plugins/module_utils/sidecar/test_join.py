@@ -25,6 +25,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar.state impo
     CAPTURE_ENV,
     CAPTURE_UNIT,
     CERTIFICATE,
+    CONFIG,
     PROXY_UNIT,
     STATE,
     TOKEN,
@@ -241,6 +242,42 @@ def test_settings_that_somebody_edited_are_set_right(
     result = joined(box, state, pushed)
     assert result["changed"] is True
     assert box.path(CAPTURE_ENV).read_text() == before
+
+
+@pytest.mark.parametrize("name", ["cluster.env", "mesh.yaml", "root-cert.pem"])
+def test_a_proxy_that_was_started_with_an_edited_file_is_started_anew(
+    box: Machine, state: SidecarState, pushed: dict[str, str], name: str
+) -> None:
+    joined(box, state, pushed)
+    file = box.path("%s/%s" % (CONFIG, name))
+    before = file.read_text()
+    file.write_text("edited\n")
+    box.commands.clear()
+    result = joined(box, state, pushed)
+    assert [entry["before_header"] for entry in result["diff"]] == [CONFIG + "/" + name, PROXY_UNIT]
+    assert file.read_text() == before
+    assert [c for c in box.commands if c.endswith(" %s" % PROXY_UNIT) and "start" in c]
+    assert joined(box, state, pushed)["changed"] is False
+
+
+def test_an_edited_file_is_mended_while_the_proxy_is_down(
+    box: Machine, state: SidecarState, pushed: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    joined(box, state, pushed)
+    box.path(CONFIG + "/cluster.env").write_text("edited\n")
+    active = []
+    replace = os.replace
+
+    def watched(source: Any, target: Any) -> None:
+        if str(target).endswith("cluster.env"):
+            active.append(PROXY_UNIT in box.now["active"])
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", watched)
+    joined(box, state, pushed)
+    # Killed in between, the next run finds no file to mend, but no proxy either.
+    assert active == [False]
+    assert PROXY_UNIT in box.now["active"]
 
 
 def test_root_follows_no_link_of_the_proxy(
