@@ -63,7 +63,8 @@ def up(lab: Lab) -> None:
             _boot_control_plane(lab)
         written = pool.submit(inventory.write, lab)
         missing = [m for m in (*lab.machines, *lab.added) if not machine.running(lab, m)]
-        started = pool.submit(_start, lab, missing)
+        routers = [m for m in missing if m.app == EGRESS_GATEWAY]
+        started = pool.submit(_start, lab, [m for m in missing if m not in routers])
         if fresh:
             with step("control plane"):
                 api = control.configure(lab)
@@ -71,6 +72,7 @@ def up(lab: Lab) -> None:
                 gateway.configure(lab, api)
         written.result()
         started.result()
+        _start(lab, routers)  # last: they need the control plane
     say(f"  lab {lab.name!r} is up: {time.monotonic() - start:.1f} s")
 
 

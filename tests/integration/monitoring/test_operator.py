@@ -10,6 +10,7 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,7 +30,7 @@ from tests.integration.monitoring.test_server import run
 from tests.support.fleet import PAYMENTS_DB, SHOP_API
 from tests.support.prometheus_operator import operator_definitions
 
-SECONDS = 60
+SECONDS = 120
 T = TypeVar("T")
 GROUP = "/apis/monitoring.coreos.com"
 LABELS = {"release": "watch"}
@@ -100,9 +101,9 @@ def watch(known: ApiServer, namespace: str) -> str:
     return namespace
 
 
-@pytest.fixture
-def running(known: ApiServer, watch: str, tmp_path: Path) -> Iterator[str]:
-    """Prometheus Operator, and the namespace that it looks at."""
+@contextmanager
+def running(known: ApiServer, watch: str, tmp_path: Path) -> Iterator[None]:
+    """Prometheus Operator, looking at one namespace."""
     with (tmp_path / "operator.log").open("wb") as log:
         process = subprocess.Popen(
             [
@@ -114,9 +115,11 @@ def running(known: ApiServer, watch: str, tmp_path: Path) -> Iterator[str]:
             stdout=log,
             stderr=subprocess.STDOUT,
         )
-        yield watch
-        process.terminate()
-        process.wait(timeout=30)
+        try:
+            yield
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
 
 
 def _post(client: Client, path: str, version: str, kind: str, name: str, **content: Any) -> None:
@@ -137,13 +140,12 @@ def made(client: Client, namespace: str, name: str, key: str, needle: str) -> st
 
 
 def test_the_operator_makes_the_same_of_it_as_we_do_on_a_machine(
-    known: ApiServer, running: str, tools: Path, tmp_path: Path
+    known: ApiServer, watch: str, tools: Path, tmp_path: Path
 ) -> None:
     client = known.client()
-    # First: of what comes while it starts, the Operator misses some until its next full look.
-    operator.bring(client, running, render(running), check=False)
+    operator.bring(client, watch, render(watch), check=False)
     select = {"matchLabels": LABELS}
-    inside = f"{GROUP}/v1/namespaces/{running}"
+    inside = f"{GROUP}/v1/namespaces/{watch}"
     _post(
         client, f"{inside}/prometheuses", "monitoring.coreos.com/v1", "Prometheus", "own",
         spec={"version": "v2.42.0", "scrapeConfigSelector": select, "ruleSelector": select},
@@ -157,54 +159,59 @@ def test_the_operator_makes_the_same_of_it_as_we_do_on_a_machine(
         },
     )  # fmt: skip
 
-    text = made(client, running, "prometheus-own", "prometheus.yaml.gz", "mesh-proxy")
-    config = yaml.safe_load(text)
-    (tmp_path / "prometheus.yml").write_text(yaml.safe_dump({**config, "rule_files": []}))
-    done = run(tools / "promtool", "check", "config", tmp_path / "prometheus.yml")
-    assert done.returncode == 0, done.stdout + done.stderr
-    jobs = {}
-    for one in config["scrape_configs"]:
-        (job,) = [
-            rule["replacement"]
-            for rule in one["relabel_configs"]
-            if rule.get("target_label") == "job" and "mesh-" in rule.get("replacement", "")
-        ]
-        jobs[job] = {t for s in one["static_configs"] for t in s["targets"]}
-        assert one["static_configs"][0]["labels"]["owner"] == 'team "payments" \\ {1}'
-        assert one["sample_limit"] == server.SAMPLE_LIMIT
-    assert jobs == {
-        "mesh-machine": {"192.0.2.7:19100", "192.0.2.8:19100"},
-        "mesh-proxy": {"192.0.2.7:19101", "192.0.2.8:19101"},
-    }
+    # Last: of what comes while it starts, the Operator misses some until its next full look.
+    with running(known, watch, tmp_path):
+        text = made(client, watch, "prometheus-own", "prometheus.yaml.gz", "mesh-proxy")
+        config = yaml.safe_load(text)
+        (tmp_path / "prometheus.yml").write_text(yaml.safe_dump({**config, "rule_files": []}))
+        done = run(tools / "promtool", "check", "config", tmp_path / "prometheus.yml")
+        assert done.returncode == 0, done.stdout + done.stderr
+        jobs = {}
+        for one in config["scrape_configs"]:
+            (job,) = [
+                rule["replacement"]
+                for rule in one["relabel_configs"]
+                if rule.get("target_label") == "job" and "mesh-" in rule.get("replacement", "")
+            ]
+            jobs[job] = {t for s in one["static_configs"] for t in s["targets"]}
+            assert one["static_configs"][0]["labels"]["owner"] == 'team "payments" \\ {1}'
+            assert one["sample_limit"] == server.SAMPLE_LIMIT
+        assert jobs == {
+            "mesh-machine": {"192.0.2.7:19100", "192.0.2.8:19100"},
+            "mesh-proxy": {"192.0.2.7:19101", "192.0.2.8:19101"},
+        }
 
-    maps = f"/api/v1/namespaces/{running}/configmaps"
-    files = wait(
-        "rules",
-        lambda: next(
-            (m["data"] for m in client.items(maps) if "rulefiles" in m["metadata"]["name"]), None
-        ),
-    )
-    (rule_file,) = files.values()
-    (tmp_path / "rules.yml").write_text(rule_file)
-    done = run(tools / "promtool", "check", "rules", tmp_path / "rules.yml")
-    assert f"{len(RULES)} rules found" in done.stdout, done.stdout + done.stderr
+        maps = f"/api/v1/namespaces/{watch}/configmaps"
+        files = wait(
+            "rules",
+            lambda: next(
+                (m["data"] for m in client.items(maps) if "rulefiles" in m["metadata"]["name"]),
+                None,
+            ),
+        )
+        (rule_file,) = files.values()
+        (tmp_path / "rules.yml").write_text(rule_file)
+        done = run(tools / "promtool", "check", "rules", tmp_path / "rules.yml")
+        assert f"{len(RULES)} rules found" in done.stdout, done.stdout + done.stderr
 
-    name = "alertmanager-own-generated"
-    text = made(client, running, name, "alertmanager.yaml.gz", "192.0.2.2")
-    file = tmp_path / "alertmanager.yml"
-    file.write_text(text)
-    for words, receiver in (
-        (["alertname=MeshClockOff", "owner=x"], "platform"),
-        (["alertname=MeshClockOff", 'owner="team \\"payments\\" \\\\ {1}"'], "payments"),
-        (["alertname=MeshWatchdog"], "nobody"),
-        (["alertname=SomebodyElses", "owner=x"], None),
-    ):
-        done = run(tools / "amtool", "config", "routes", "test", f"--config.file={file}", *words)
-        found = done.stdout.strip()
-        if receiver:
-            assert found == f"{running}/{operator.NAME}/{receiver}", done.stderr
-        else:
-            assert operator.NAME not in found
+        name = "alertmanager-own-generated"
+        text = made(client, watch, name, "alertmanager.yaml.gz", "192.0.2.2")
+        file = tmp_path / "alertmanager.yml"
+        file.write_text(text)
+        for words, receiver in (
+            (["alertname=MeshClockOff", "owner=x"], "platform"),
+            (["alertname=MeshClockOff", 'owner="team \\"payments\\" \\\\ {1}"'], "payments"),
+            (["alertname=MeshWatchdog"], "nobody"),
+            (["alertname=SomebodyElses", "owner=x"], None),
+        ):
+            done = run(
+                tools / "amtool", "config", "routes", "test", f"--config.file={file}", *words
+            )
+            found = done.stdout.strip()
+            if receiver:
+                assert found == f"{watch}/{operator.NAME}/{receiver}", done.stderr
+            else:
+                assert operator.NAME not in found
 
 
 def test_applied_again_nothing_changes_and_who_leaves_is_gone(known: ApiServer, watch: str) -> None:
