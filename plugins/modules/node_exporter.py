@@ -58,7 +58,7 @@ options:
     default: []
   state_seconds:
     description:
-      - Seconds between two writings of the machine's own state, and two readings of its journal.
+      - Seconds between two writings of the machine's own state. Its journal is read half as often.
     type: int
     default: 30
   cases:

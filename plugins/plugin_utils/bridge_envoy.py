@@ -53,6 +53,17 @@ LOOPBACK = ipaddress.IPv4Network("127.128.0.0/9")
 _TYPES = "type.googleapis.com/envoy."
 _HTTP_OPTIONS = _TYPES + "extensions.upstreams.http.v3.HttpProtocolOptions"
 
+# A response flag there is none for it. (envoy.access_loggers.extension_filters.cel)
+FAILED_HANDSHAKE = {
+    "extension_filter": {
+        "name": "envoy.access_loggers.extension_filters.cel",
+        "typed_config": {
+            "@type": _TYPES + "extensions.access_loggers.filters.cel.v3.ExpressionFilter",
+            "expression": "connection.transport_failure_reason != ''",
+        },
+    }
+}
+
 
 def bootstrap(
     machine: Machine,
@@ -227,7 +238,8 @@ def _inward_listener(machine: Machine, workload: Workload, served: Sequence[Port
                 "typed_config": {"@type": inspector},
             }
         ],
-        # What fits none of them is closed, and counted (no_filter_chain_match).
+        # What fits none of them is closed, counted (no_filter_chain_match), and written down.
+        "access_log": [_access_log("connection")],
         "filter_chains": [_inward_chain(machine, workload, port) for port in served],
     }
 
@@ -316,6 +328,7 @@ def _figures_listeners(machine: Machine, monitoring: Sequence[Prometheus]) -> li
             "address": _socket(machine.address, port),
             "stat_prefix": name,
             "per_connection_buffer_limit_bytes": BUFFER_BYTES,
+            "access_log": [_access_log("connection")],
             "filter_chains": [
                 {**_guarded(_tls_context(mesh.bridge.tls, [], admitted)), "filters": [end]}
             ],
@@ -459,6 +472,11 @@ def _access_log(kind: str) -> Json:
         "failure": "%UPSTREAM_TRANSPORT_FAILURE_REASON%",
     }
     flagged: Json = {"response_flag_filter": {}}
+    if kind == "connection":
+        # What came to an end before a filter saw it: no log but the listener's own knows of it.
+        fields["failure"] = "%DOWNSTREAM_TRANSPORT_FAILURE_REASON%"
+        no_chain: Json = {"response_flag_filter": {"flags": ["NR"]}}
+        flagged = {"or_filter": {"filters": [no_chain, FAILED_HANDSHAKE]}}
     if kind == "http":
         fields |= {"method": "%REQ(:METHOD)%", "status": "%RESPONSE_CODE%"}
         value = {"default_value": 400, "runtime_key": "access_log.status"}

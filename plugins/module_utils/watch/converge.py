@@ -26,6 +26,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.desired import (
 from ansible_collections.brownfield.mesh.plugins.module_utils.watch import programs
 from ansible_collections.brownfield.mesh.plugins.module_utils.watch.state import (
     LIBRARY,
+    PYTHON,
     UNITS,
     Installation,
     Unit,
@@ -152,6 +153,8 @@ def _stale(host: Host, wanted: Installation) -> list[Unit]:
 def _restart(host: Host, wanted: Installation, stale: Sequence[Unit]) -> None:
     for command in wanted.checks:
         host.run(command)
+    if wanted.library:  # once, and not at each start; without it all works, slower
+        host.run([PYTHON, "-m", "compileall", "-q", LIBRARY], check=False)
     host.run(["systemctl", "daemon-reload"])
     for unit in stale:
         host.run(["systemctl", "restart", unit.name])

@@ -37,6 +37,7 @@ MACHINE_FILE = "/etc/mesh-watch/machine.json"
 PROBES_FILE = "/etc/mesh-watch/probes.json"
 TEXTFILES = "/var/lib/mesh-watch"
 LIBRARY = "/opt/mesh-watch/lib"
+PYTHON = "/usr/bin/python3"  # what runs them
 
 
 @dataclass(frozen=True)

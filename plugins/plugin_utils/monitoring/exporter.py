@@ -31,6 +31,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.watch.state import
     PROBE_TIMER,
     PROBE_UNIT,
     PROBES_FILE,
+    PYTHON,
     STATE_TIMER,
     STATE_UNIT,
     TEXTFILES,
@@ -54,7 +55,7 @@ NO_DISKS = (
     "autofs|binfmt_misc|bpf|cgroup2?|configfs|debugfs|devpts|devtmpfs|fusectl|hugetlbfs|mqueue|nsfs|"
     "proc|pstore|ramfs|rpc_pipefs|securityfs|selinuxfs|squashfs|sysfs|tmpfs|tracefs"
 )
-PYTHON = "/usr/bin/python3 -m ansible_collections.brownfield.mesh.plugins.module_utils.watch."
+ROOM = "ansible_collections.brownfield.mesh.plugins.module_utils.watch."
 
 
 def render(
@@ -65,8 +66,8 @@ def render(
     seconds: int,
     probes: Probes,
 ) -> Installation:
-    """The machine's desired state. ``seconds`` lie between two writings of its own state, and
-    two readings of its journal.
+    """The machine's desired state. ``seconds`` lie between two writings of its own state, twice as
+    many between two readings of its journal.
 
     Raises ValueError for a collector that is no name and for what is less than one.
     """
@@ -95,7 +96,7 @@ def render(
         units=(
             _exporter(archive, collectors),
             *_state(seconds, machine.mode),
-            *_logs(seconds),
+            *_logs(2 * seconds),
             *_prober(probes.seconds, tried),
         ),
         https_proxy=machine.mesh.proxy.https_proxy,
@@ -202,8 +203,10 @@ def _script(description: str, module: str, more: Section) -> str:
             "Unit": [("Description", description + " (brownfield.mesh)")],
             "Service": [
                 ("Environment", "PYTHONPATH=%s PYTHONDONTWRITEBYTECODE=1" % LIBRARY),
-                ("ExecStart", PYTHON + module),
+                ("ExecStart", "%s -m %s%s" % (PYTHON, ROOM, module)),
                 ("Nice", "10"),
+                # Stopped half way it has not failed: the next start finishes its work.
+                ("SuccessExitStatus", "SIGTERM"),
                 ("ReadWritePaths", TEXTFILES),
                 *more,
             ],

@@ -68,7 +68,7 @@ def rules(given: Thresholds) -> tuple[Rule, ...]:
         ),
         Rule(
             "MeshMachineUnreachable",
-            f'up{{job="{PROXY_JOB}"}} == 0',
+            f'up{{job="{PROXY_JOB}"}} == 0 unless on (machine) up{{job="{MACHINE_JOB}"}} == 1',
             given.unreachable_seconds,
             "page",
             "{{ $labels.machine }}: nothing answers over the mesh",
@@ -106,12 +106,14 @@ def rules(given: Thresholds) -> tuple[Rule, ...]:
         ),
         Rule(
             "MeshProxyNotReady",
-            "mesh_proxy_ready == 0",
+            # Its own figures tell more often than its state is written.
+            f"min by ({_BY}) (mesh_proxy_ready == 0 or on (machine)"
+            f' (up{{job="{PROXY_JOB}"}} == 0 and on (machine) up{{job="{MACHINE_JOB}"}} == 1))',
             given.unreachable_seconds,
             "page",
-            "{{ $labels.machine }}: the agent says that the proxy is not ready",
+            "{{ $labels.machine }}: the proxy does not say that it is ready",
             "Agent or Envoy do not serve as they should, though Envoy still passes traffic on.",
-            "Silent: MeshStateMissing fires instead.",
+            "Silent: MeshMachineUnreachable or MeshStateMissing fires instead.",
         ),
         Rule(
             "MeshControlPlaneLost",

@@ -22,7 +22,7 @@ THRESHOLDS = rules.Thresholds(
     disk_fraction=0.1,
     clock_seconds=5.0,
     ssh_failures=20,
-    proxy_refusals=100,
+    proxy_refusals=300,
     unit_restarts=5,
 )
 RULES = {rule.name: rule for rule in rules.rules(THRESHOLDS)}
@@ -104,7 +104,14 @@ PROOFS: dict[str, list[Proof]] = {
         simple(own("mesh_capture_on"), ON, OFF),
         simple(own("mesh_application_closed"), ON, OFF),
     ],
-    "MeshMachineUnreachable": [simple(PROXY, ON, OFF)],
+    "MeshMachineUnreachable": [
+        simple(PROXY, ON, OFF),
+        Proof(  # an agent that hangs is another alarm, as long as Envoy serves the exporter
+            good={PROXY: "0+0x60", EXPORTER: "1+0x60"},
+            bad={PROXY: "1+0x9 0+0x29 1+0x30", EXPORTER: "1+0x9 0+0x29 1+0x30"},
+            gone={PROXY: "1+0x9 stale", EXPORTER: "1+0x60"},
+        ),
+    ],
     "MeshExporterDown": [
         Proof(
             good={EXPORTER: "1+0x60", PROXY: "1+0x60"},
@@ -127,7 +134,14 @@ PROOFS: dict[str, list[Proof]] = {
             gone={STATE: "0+60x9 stale"},
         )
     ],
-    "MeshProxyNotReady": [simple(own("mesh_proxy_ready"), ON, OFF)],
+    "MeshProxyNotReady": [
+        simple(own("mesh_proxy_ready"), ON, OFF),
+        Proof(
+            good={PROXY: "0+0x60", EXPORTER: "0+0x60"},
+            bad={PROXY: "1+0x9 0+0x29 1+0x30", EXPORTER: "1+0x60"},
+            gone={PROXY: "1+0x9 stale", EXPORTER: "1+0x60"},
+        ),
+    ],
     "MeshControlPlaneLost": [simple(own("mesh_control_plane_connected"), ON, OFF)],
     "MeshCertificateEnding": [
         Proof(
