@@ -53,6 +53,7 @@ MONITORING: dict[str, Any] = {
     "alertmanager": ARTIFACTS,
     "receivers": {**_ALARMS["receivers"], "no_log": True},
     "retention_days": {"type": "int", "default": 15},
+    "grafana": {"type": "bool", "default": False},
     "https_proxy": {"type": "str", "default": ""},
     "state": STATE,
 }
@@ -81,6 +82,7 @@ OPERATOR: dict[str, Any] = {
     "owners": {"type": "dict", "default": {}},
     "without": {"type": "list", "elements": "str", "default": []},
     "labels": {"type": "dict", "default": {}},
+    "dashboard_labels": {"type": "dict", "default": {}},
     "output": {"type": "str", "choices": ["apply", "write"], "default": "apply"},
     "path": {"type": "path"},
 }
