@@ -57,6 +57,13 @@ MONITORING: dict[str, Any] = {
     "https_proxy": {"type": "str", "default": ""},
     "state": STATE,
 }
+LOKI: dict[str, Any] = {
+    "url": {"type": "str", "default": ""},
+    "tenant": {"type": "str", "default": ""},
+    "username": {"type": "str", "default": ""},
+    "password": {"type": "str", "default": "", "no_log": True},
+    "ca": {"type": "str", "default": ""},
+}
 EXPORTER: dict[str, Any] = {
     "machine": {"type": "dict"},
     "workload": {"type": "dict"},
@@ -66,6 +73,7 @@ EXPORTER: dict[str, Any] = {
     "cases": {"type": "list", "elements": "dict", "default": []},
     "probe_seconds": {"type": "int", "default": 60},
     "probe_cases": {"type": "int", "default": 32},
+    "loki": {"type": "dict", "options": LOKI, "default": {}},
     "state": STATE,
 }
 TARGETS: dict[str, Any] = {

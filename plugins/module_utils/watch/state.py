@@ -39,6 +39,10 @@ MACHINE_FILE = "/etc/mesh-watch/machine.json"
 PROBES_FILE = "/etc/mesh-watch/probes.json"
 TEXTFILES = "/var/lib/mesh-watch"
 LIBRARY = "/opt/mesh-watch/lib"
+# Where the journal is sent, if anywhere, and what became of it.
+LOKI_FILE = "/etc/mesh-watch/loki.json"
+SHIP_RECORD = TEXTFILES + "/ship.json"
+SHIP_FILE = TEXTFILES + "/ship.prom"
 
 
 @dataclass(frozen=True)
@@ -85,8 +89,8 @@ class Installation:
     """Programs with their files and units, below ``/opt``, ``/etc`` and ``/var/lib`` of ``home``.
 
     ``library`` asks for the collection's own code beside the programs. ``checks`` are commands that
-    must succeed on the files before a unit is started with them. ``gone`` are files outside of
-    those folders that must not be there.
+    must succeed on the files before a unit is started with them. ``gone`` are files of ours
+    that must not be there.
     """
 
     home: str

@@ -120,6 +120,7 @@ def render(
         ),
     )
     contents = [file.content for file in files]
+    of_loki = _yaml(rules.render(rules.loki(every), runbooks))
     shown = [File(f"{DASHBOARDS}/{name}", text, 0o644) for name, text in boards.items()]
     if grafana:
         shown.append(File(GRAFANA_PROVIDER, dashboards.provider(DASHBOARDS), 0o644))
@@ -142,7 +143,8 @@ def render(
     return Installation(
         home=MONITORING_HOME,
         archives=archives,
-        files=(*files, *shown),
+        # For a Loki of the user's, as the dashboards are for a Grafana of theirs.
+        files=(*files, File(CONFIG + "/loki-rules.yml", of_loki, 0o644), *shown),
         units=(
             sandbox.server(
                 ALERTMANAGER_UNIT,
