@@ -84,7 +84,7 @@ lint: ## ruff, ansible-lint (profile production), documentation, changelog
 
 .PHONY: types
 types: ## mypy --strict
-	@mypy plugins lab
+	@mypy plugins lab dashboards
 
 .PHONY: unit
 unit: ## Unit tests, on Python 3.11 and on the newest interpreter of this machine
@@ -117,6 +117,10 @@ molecule-%:
 bench: ## Measure on the lab, print JSON
 	@scripts/bootstrap chromium
 	@python -m tests.benchmark
+
+.PHONY: dashboards
+dashboards: ## Render Grafana's dashboards from dashboards/ into the collection
+	@PYTHONPATH=.cache python -m dashboards
 
 .PHONY: docs
 docs: ## Render the reference (modules, roles) into build/docs

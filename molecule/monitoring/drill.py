@@ -240,8 +240,9 @@ WAVES: tuple[tuple[tuple[Fault, ...], set[str]], ...] = (
                 "MeshSshBruteForce", "shop-api-2",
                 lambda: on("outsider-1", "for try in $(seq 30); do ssh -o BatchMode=yes"
                 " -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null"
-                f" guest@{address('shop-api-2')} true; done 2>/dev/null; true"),
-                "true", JOURNAL, lasting=True,
+                # Slowly: OpenSSH 10 drops a caller that owes it fifteen seconds of penalty.
+                f" guest@{address('shop-api-2')} true; sleep 0.5; done 2>/dev/null; true"),
+                "true", JOURNAL + 25, lasting=True,
             ),
         ),
         # Others see the opened path, and the application that does not answer, too.

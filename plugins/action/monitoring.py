@@ -11,6 +11,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.brownfield.mesh.plugins.module_utils.watch import options as known
 from ansible_collections.brownfield.mesh.plugins.module_utils.watch.state import Installation
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring import (
+    dashboards,
     deliver,
     rules,
     server,
@@ -62,9 +63,12 @@ def _render(options: dict[str, Any]) -> Installation:
         name: deliver.artifacts(name, "mesh_monitoring_%s_artifacts" % name, options[name])
         for name in ("prometheus", "alertmanager")
     }
+    thresholds = rules.Thresholds(**options["thresholds"])
     return server.render(
-        every=rules.rules(rules.Thresholds(**options["thresholds"])),
+        every=rules.rules(thresholds),
         runbooks=options["runbooks"],
+        boards=dashboards.render(thresholds, options["runbooks"]),
+        grafana=options["grafana"],
         alerting=alerting,
         scrape_seconds=options["scrape_seconds"],
         retention_days=options["retention_days"],

@@ -16,6 +16,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
 )
 from ansible_collections.brownfield.mesh.plugins.module_utils.watch import options as known
 from ansible_collections.brownfield.mesh.plugins.module_utils.watch.prober import Probes
+from ansible_collections.brownfield.mesh.plugins.module_utils.watch.ship import Loki
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring import deliver, exporter
 
 MODULE = "brownfield.mesh.node_exporter"
@@ -54,6 +55,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                     options["probe_cases"],
                     tuple(from_data(Case, case) for case in options["cases"]),
                 ),
+                Loki(**options["loki"]) if options["loki"].get("url") else None,
             )
         except ValueError as error:
             raise AnsibleActionFail(str(error)) from None

@@ -20,6 +20,7 @@ from ansible_collections.brownfield.mesh.plugins.plugin_utils.changes import app
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.client import Client
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.errors import ClusterError
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring import (
+    dashboards,
     deliver,
     operator,
     rules,
@@ -65,6 +66,7 @@ def _run(options: dict[str, Any], check: bool) -> dict[str, Any]:
     problems += operator.problems(alerting.receivers, variable)
     if problems:
         raise AnsibleActionFail("\n".join(problems))
+    thresholds = rules.Thresholds(**options["thresholds"])
     objects = operator.render(
         namespace=mesh.prometheus.namespace,
         machines=[
@@ -73,11 +75,13 @@ def _run(options: dict[str, Any], check: bool) -> dict[str, Any]:
         ],
         owners=options["owners"],
         without=options["without"],
-        every=rules.rules(rules.Thresholds(**options["thresholds"])),
+        every=rules.rules(thresholds),
         runbooks=options["runbooks"],
         alerting=alerting,
         scrape_seconds=options["scrape_seconds"],
         selected_by=options["labels"],
+        boards=dashboards.render(thresholds, options["runbooks"]),
+        boards_selected_by=options["dashboard_labels"],
     )
     if options["output"] == "write":
         return written(Path(options["path"]), objects, check)

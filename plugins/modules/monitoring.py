@@ -75,6 +75,13 @@ options:
     description: How long Prometheus keeps what it has seen.
     type: int
     default: 15
+  grafana:
+    description:
+      - Whether a Grafana on the machine is shown the dashboards, by a file in
+        C(/etc/grafana/provisioning/dashboards). They are in C(/etc/mesh-monitoring/dashboards) in
+        any case.
+    type: bool
+    default: false
   https_proxy:
     description: The proxy of the machine's own downloads.
     type: str
@@ -133,6 +140,7 @@ needs:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.brownfield.mesh.plugins.module_utils.watch import entry, options
 from ansible_collections.brownfield.mesh.plugins.module_utils.watch.state import (
+    GRAFANA_PROVIDER,
     MONITORING_HOME,
     MONITORING_UNITS,
 )
@@ -144,7 +152,7 @@ def main() -> None:
         argument_spec={**options.MONITORING, **entry.ARGUMENTS}, supports_check_mode=True
     )
     states = [unit[: -len(".service")] for unit in MONITORING_UNITS]
-    entry.run(module, MONITORING_HOME, MONITORING_UNITS, states)
+    entry.run(module, MONITORING_HOME, MONITORING_UNITS, states, [GRAFANA_PROVIDER])
 
 
 if __name__ == "__main__":

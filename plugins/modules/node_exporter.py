@@ -74,6 +74,32 @@ options:
     description: How many cases a round tries at most. With more of them, rounds take turns.
     type: int
     default: 32
+  loki:
+    description:
+      - A Loki that gets the entries of the journal that are counted. None, without O(loki.url).
+    type: dict
+    default: {}
+    suboptions:
+      url:
+        description: Where it is, without a path.
+        type: str
+        default: ""
+      tenant:
+        description: The tenant, where it has several.
+        type: str
+        default: ""
+      username:
+        description: Whom to name, where it asks.
+        type: str
+        default: ""
+      password:
+        description: The user's password. It is in a file of root's on the machine.
+        type: str
+        default: ""
+      ca:
+        description: The authority of its certificate, as PEM. The machine's own ones, if empty.
+        type: str
+        default: ""
   state:
     description: Whether the machine is to be watched, or all of it is to go.
     type: str
@@ -131,6 +157,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.watch import (
     logs,
     options,
     prober,
+    ship,
     textfile,
 )
 from ansible_collections.brownfield.mesh.plugins.module_utils.watch.state import (
@@ -139,7 +166,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.watch.state import
 )
 
 # The timers' scripts are this code: loading it here is what carries it to the machine.
-SCRIPTS = (textfile.__name__, prober.__name__, logs.__name__)
+SCRIPTS = (textfile.__name__, prober.__name__, logs.__name__, ship.__name__)
 
 
 def main() -> None:

@@ -14,8 +14,9 @@ author:
   - brownfield.mesh authors (!UNKNOWN)
 description:
   - For a Prometheus that Prometheus Operator runs. Brings the machines as two C(ScrapeConfig), the
-    alarms as C(PrometheusRule) and their routes as C(AlertmanagerConfig) into its namespace, in one
-    batch by server-side apply, or writes the same objects into a folder for a GitOps controller.
+    alarms as C(PrometheusRule) and their routes as C(AlertmanagerConfig) into its namespace, and
+    dashboards for Grafana as a C(ConfigMap), in one batch by server-side apply, or writes the same
+    objects into a folder for a GitOps controller.
   - Takes them away when no machine is left to watch.
   - Runs on the controller only. Use it with C(run_once).
 extends_documentation_fragment:
@@ -40,6 +41,12 @@ options:
     default: []
   labels:
     description: Labels by which Prometheus and Alertmanager select the objects.
+    type: dict
+    default: {}
+  dashboard_labels:
+    description:
+      - Labels by which Grafana's sidecar selects a C(ConfigMap) with dashboards. Without any there
+        is none.
     type: dict
     default: {}
   receivers:

@@ -71,7 +71,10 @@ def _monitoring(namespace: str) -> Object:
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "Role",
         "metadata": {"name": MONITORING_ROLE, "namespace": namespace},
-        "rules": [_rule("monitoring.coreos.com", kinds, _APPLY)],
+        "rules": [
+            _rule("", ["configmaps"], _APPLY),  # with dashboards for Grafana
+            _rule("monitoring.coreos.com", kinds, _APPLY),
+        ],
     }
 
 

@@ -61,6 +61,7 @@ def converge(
     files += [File("%s/%s" % (UNITS, u.name), u.content, 0o644) for u in wanted.units]
     for file in files:
         changes += desired.compare_drop_in(host, file)
+    changes += _removals(host, wanted.gone)
     for unit in wanted.units:
         if unit.wanted_by:
             changes += desired.compare_link(host, Link(_wants(unit), "%s/%s" % (UNITS, unit.name)))
@@ -76,9 +77,15 @@ def converge(
 
 
 def retire(
-    host: Host, home: str, units: Sequence[str], states: Sequence[str], check: bool
+    host: Host,
+    home: str,
+    units: Sequence[str],
+    states: Sequence[str],
+    check: bool,
+    outside: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Take an installation away; ``states`` are the units' StateDirectories.
+    """Take an installation away; ``states`` are the units' StateDirectories, ``outside`` its files
+    in folders of others.
 
     Returns changed and diff. Raises MachineError.
     """
@@ -92,17 +99,13 @@ def retire(
     paths += ["/var/lib/private/" + name for name in states]
     paths += ["/var/lib/" + name for name in states]
     paths += ["/opt/" + home, "/var/lib/" + home, "/etc/" + home]
-    paths[:0] = programs.data_files(host, home)
-    there = [path for path in paths if os.path.lexists(host.path(path))]
+    paths[:0] = [*outside, *programs.data_files(host, home)]
     changes = [
         Change(unit, "running\n", "", lambda unit=unit: _stop(host, unit))  # type: ignore[misc]
         for unit in units
         if _state(host, unit) not in STOPPED
     ]
-    changes += [
-        Change(path, path + "\n", "", lambda path=path: _remove(host, path))  # type: ignore[misc]
-        for path in there
-    ]
+    changes += _removals(host, paths)
     if changes and not check:
         for change in changes:
             change.act()
@@ -166,11 +169,19 @@ def _restart(host: Host, wanted: Installation, stale: Sequence[Unit]) -> None:
         host.write(File(_started_path(wanted.home), text, 0o644))
 
 
+def _removals(host: Host, paths: Sequence[str]) -> list[Change]:
+    return [
+        Change(path, path + "\n", "", lambda path=path: _remove(host, path))  # type: ignore[misc]
+        for path in paths
+        if os.path.lexists(host.path(path))
+    ]
+
+
 def _remove(host: Host, path: str) -> None:
     host.remove(path)
     # A folder that was made for it goes with it; one with anything else in it stays.
     folder = os.path.dirname(host.path(path))
-    while path.startswith("/usr/share/") and not os.listdir(folder):
+    while path.startswith(("/usr/share/", "/etc/grafana/")) and not os.listdir(folder):
         os.rmdir(folder)
         folder = os.path.dirname(folder)
 

@@ -24,13 +24,20 @@ ARGUMENTS: dict[str, Any] = {
 }
 
 
-def run(module: Any, home: str, units: Sequence[str], states: Sequence[str]) -> None:
+def run(
+    module: Any,
+    home: str,
+    units: Sequence[str],
+    states: Sequence[str],
+    outside: Sequence[str] = (),
+) -> None:
     """Do what the module's parameters say and end it. ``module`` is an AnsibleModule, of which
-    ``params``, ``check_mode``, ``exit_json`` and ``fail_json`` are used."""
+    ``params``, ``check_mode``, ``exit_json`` and ``fail_json`` are used; for the rest see
+    ``retire``."""
     given = module.params
     try:
         if given["state"] == "absent":
-            module.exit_json(**retire(Host(), home, units, states, module.check_mode))
+            module.exit_json(**retire(Host(), home, units, states, module.check_mode, outside))
         if given["installation"] is None:
             module.fail_json(msg="the action plugin of the same name renders `installation`")
         wanted = from_data(Installation, given["installation"])

@@ -53,8 +53,16 @@ MONITORING: dict[str, Any] = {
     "alertmanager": ARTIFACTS,
     "receivers": {**_ALARMS["receivers"], "no_log": True},
     "retention_days": {"type": "int", "default": 15},
+    "grafana": {"type": "bool", "default": False},
     "https_proxy": {"type": "str", "default": ""},
     "state": STATE,
+}
+LOKI: dict[str, Any] = {
+    "url": {"type": "str", "default": ""},
+    "tenant": {"type": "str", "default": ""},
+    "username": {"type": "str", "default": ""},
+    "password": {"type": "str", "default": "", "no_log": True},
+    "ca": {"type": "str", "default": ""},
 }
 EXPORTER: dict[str, Any] = {
     "machine": {"type": "dict"},
@@ -65,6 +73,7 @@ EXPORTER: dict[str, Any] = {
     "cases": {"type": "list", "elements": "dict", "default": []},
     "probe_seconds": {"type": "int", "default": 60},
     "probe_cases": {"type": "int", "default": 32},
+    "loki": {"type": "dict", "options": LOKI, "default": {}},
     "state": STATE,
 }
 TARGETS: dict[str, Any] = {
@@ -81,6 +90,7 @@ OPERATOR: dict[str, Any] = {
     "owners": {"type": "dict", "default": {}},
     "without": {"type": "list", "elements": "str", "default": []},
     "labels": {"type": "dict", "default": {}},
+    "dashboard_labels": {"type": "dict", "default": {}},
     "output": {"type": "str", "choices": ["apply", "write"], "default": "apply"},
     "path": {"type": "path"},
 }

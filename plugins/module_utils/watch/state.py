@@ -28,6 +28,8 @@ PROMETHEUS_UNIT = "mesh-prometheus.service"
 ALERTMANAGER_UNIT = "mesh-alertmanager.service"
 MONITORING_UNITS = (PROMETHEUS_UNIT, ALERTMANAGER_UNIT)
 TARGETS = "/etc/mesh-monitoring/targets.json"
+# By which a Grafana on the machine finds the dashboards.
+GRAFANA_PROVIDER = "/etc/grafana/provisioning/dashboards/brownfield-mesh.yml"
 # The label of a target with the port that must not answer in plain. Prometheus stores none that
 # begins so.
 PLAINTEXT_PORT = "__plaintext_port"
@@ -38,6 +40,10 @@ PROBES_FILE = "/etc/mesh-watch/probes.json"
 TEXTFILES = "/var/lib/mesh-watch"
 LIBRARY = "/opt/mesh-watch/lib"
 PYTHON = "/usr/bin/python3"  # what runs them
+# Where the journal is sent, if anywhere, and what became of it.
+LOKI_FILE = "/etc/mesh-watch/loki.json"
+SHIP_RECORD = TEXTFILES + "/ship.json"
+SHIP_FILE = TEXTFILES + "/ship.prom"
 
 
 @dataclass(frozen=True)
@@ -84,7 +90,8 @@ class Installation:
     """Programs with their files and units, below ``/opt``, ``/etc`` and ``/var/lib`` of ``home``.
 
     ``library`` asks for the collection's own code beside the programs. ``checks`` are commands that
-    must succeed on the files before a unit is started with them.
+    must succeed on the files before a unit is started with them. ``gone`` are files of ours
+    that must not be there.
     """
 
     home: str
@@ -94,6 +101,7 @@ class Installation:
     https_proxy: str = ""
     library: bool = False
     checks: tuple[tuple[str, ...], ...] = ()
+    gone: tuple[str, ...] = ()
 
     def program(self, name: str) -> str:
         """Where a program is installed."""

@@ -21,17 +21,21 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
     to_data,
 )
 from ansible_collections.brownfield.mesh.plugins.module_utils.watch.prober import Probes
+from ansible_collections.brownfield.mesh.plugins.module_utils.watch.ship import Loki
 from ansible_collections.brownfield.mesh.plugins.module_utils.watch.state import (
     EXPORTER_HOME,
     EXPORTER_UNIT,
     LIBRARY,
     LOGS_TIMER,
     LOGS_UNIT,
+    LOKI_FILE,
     MACHINE_FILE,
     PROBE_TIMER,
     PROBE_UNIT,
     PROBES_FILE,
     PYTHON,
+    SHIP_FILE,
+    SHIP_RECORD,
     STATE_TIMER,
     STATE_UNIT,
     TEXTFILES,
@@ -65,17 +69,20 @@ def render(
     collectors: Sequence[str],
     seconds: int,
     probes: Probes,
+    loki: Loki | None = None,
 ) -> Installation:
     """The machine's desired state. ``seconds`` lie between two writings of its own state, twice as
-    many between two readings of its journal.
+    many between two readings of its journal, which are sent to ``loki``, if there is one.
 
-    Raises ValueError for a collector that is no name and for what is less than one.
+    Raises ValueError for a collector that is no name, for what is less than one, and for a Loki
+    that cannot be asked so.
     """
     wrong = [name for name in collectors if not COLLECTOR.fullmatch(name)]
     problems = ["mesh_node_exporter_collectors: no collector's name: %s" % wrong] if wrong else []
     for name, value in (("seconds", probes.seconds), ("cases", probes.per_round)):
         if value < 1:
             problems.append("mesh_node_exporter_probe_%s: give 1 or more, not %d" % (name, value))
+    problems += _problems(loki) if loki else []
     if problems:
         raise ValueError("; ".join(problems))
     archive = Archive("node_exporter", VARIABLE, PROGRAMS, tuple(artifacts))
@@ -92,16 +99,35 @@ def render(
         files=(
             File(MACHINE_FILE, json.dumps(labels, sort_keys=True) + "\n", 0o644),
             File(PROBES_FILE, tried, 0o600),
+            *([_loki(loki)] if loki else ()),
         ),
         units=(
             _exporter(archive, collectors),
             *_state(seconds, machine.mode),
-            *_logs(2 * seconds),
+            *_logs(2 * seconds, loki is not None),
             *_prober(probes.seconds, tried),
         ),
         https_proxy=machine.mesh.proxy.https_proxy,
         library=True,
+        gone=() if loki else (LOKI_FILE, SHIP_RECORD, SHIP_FILE),
     )
+
+
+def _loki(loki: Loki) -> File:
+    content = json.dumps(to_data(loki), sort_keys=True, indent=1) + "\n"
+    return File(LOKI_FILE, content, 0o600, secret=True)
+
+
+def _problems(loki: Loki) -> list[str]:
+    name = "mesh_node_exporter_loki"
+    found = []
+    if not loki.url.startswith(("https://", "http://")):
+        found.append("%s: url is none; write for example https://loki.example.com" % name)
+    elif loki.password and not loki.url.startswith("https://"):
+        found.append("%s: a password would travel in plain; give an https url" % name)
+    if loki.password and not loki.username:
+        found.append("%s: there is a password without a username; give it, too" % name)
+    return found
 
 
 def _exporter(archive: Archive, collectors: Sequence[str]) -> Unit:
@@ -148,11 +174,12 @@ def _state(seconds: int, mode: str) -> tuple[Unit, Unit]:
     )
 
 
-def _logs(seconds: int) -> tuple[Unit, Unit]:
+def _logs(seconds: int, shipped: bool) -> tuple[Unit, Unit]:
     service = _script(
         "What this machine's journal says, counted",
         "logs",
         [
+            *([("ExecStart", PYTHON + "ship")] if shipped else ()),
             ("Type", "oneshot"),
             ("TimeoutStartSec", "300s"),
             # Root without a capability owns the journal that it reads and the folder it writes.

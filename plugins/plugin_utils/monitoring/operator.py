@@ -32,6 +32,7 @@ from ansible_collections.brownfield.mesh.plugins.plugin_utils.objects import (
 )
 
 NAME = "brownfield-mesh"
+DASHBOARDS = "brownfield-mesh-dashboards"
 
 
 def refs(namespace: str) -> tuple[Ref, ...]:
@@ -41,6 +42,7 @@ def refs(namespace: str) -> tuple[Ref, ...]:
         Ref("ScrapeConfig", namespace, rules.PROXY_JOB),
         Ref("PrometheusRule", namespace, NAME),
         Ref("AlertmanagerConfig", namespace, NAME),
+        Ref("ConfigMap", namespace, DASHBOARDS),
     )
 
 
@@ -54,12 +56,15 @@ def render(
     alerting: server.Alerting,
     scrape_seconds: int,
     selected_by: Mapping[str, str],
+    boards: Mapping[str, str],
+    boards_selected_by: Mapping[str, Any],
 ) -> list[Object]:
     """The objects for ``machines`` but those ``without``, which leave; none when none stays.
 
     The receivers of ``alerting`` are the Operator's own, whose secrets are references; without any,
     where alarms go is not said. ``selected_by`` are labels by which the user's Prometheus and
-    Alertmanager choose objects.
+    Alertmanager choose objects, ``boards_selected_by`` those by which Grafana's sidecar chooses
+    dashboards (``boards``, by file name); without any there are none.
     """
     watched = sorted(
         (pair for pair in machines if pair[0].name not in without),
@@ -67,7 +72,7 @@ def render(
     )
     if not watched:
         return []
-    machine, proxy, rule, alertmanager = refs(namespace)
+    machine, proxy, rule, alertmanager, dashboards = refs(namespace)
     keep = {"sourceLabels": ["__name__"], "regex": server.PROXY_SERIES, "action": "keep"}
     specs = {
         machine: _scrape(machine.name, "/metrics", watched, owners, EXPORTER_PORT, scrape_seconds),
@@ -86,19 +91,24 @@ def render(
     }
     if alerting.receivers:
         specs[alertmanager] = _alertmanager(alerting, every)
-    return [
-        {
-            "apiVersion": KINDS[ref.kind].api_version,
-            "kind": ref.kind,
-            "metadata": {
-                "name": ref.name,
-                "namespace": ref.namespace,
-                "labels": {**selected_by, MANAGED_BY_LABEL: MANAGER},
-            },
-            "spec": spec,
-        }
-        for ref, spec in specs.items()
-    ]
+    objects = [_object(ref, selected_by, "spec", spec) for ref, spec in specs.items()]
+    if boards_selected_by:
+        chosen_by = {name: str(value) for name, value in boards_selected_by.items()}
+        objects.append(_object(dashboards, chosen_by, "data", dict(boards)))
+    return objects
+
+
+def _object(ref: Ref, selected_by: Mapping[str, str], name: str, content: Object) -> Object:
+    return {
+        "apiVersion": KINDS[ref.kind].api_version,
+        "kind": ref.kind,
+        "metadata": {
+            "name": ref.name,
+            "namespace": ref.namespace,
+            "labels": {**selected_by, MANAGED_BY_LABEL: MANAGER},
+        },
+        name: content,
+    }
 
 
 def problems(receivers: Sequence[Mapping[str, Any]], variable: str) -> list[str]:

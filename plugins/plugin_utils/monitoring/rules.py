@@ -8,9 +8,12 @@ and tests that it fires, stays silent, resolves, and treats missing data as it s
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+from ansible_collections.brownfield.mesh.plugins.module_utils.watch.ship import JOB
 
 MACHINE_JOB = "mesh-machine"
 PROXY_JOB = "mesh-proxy"
@@ -19,6 +22,7 @@ WATCHDOG = "MeshWatchdog"
 BROKEN_ROUNDS = 3
 # The labels of a machine that every alarm carries, whatever series it comes from.
 _BY = "machine, workload, namespace, owner"
+_BY_ENTRY = "machine, workload, namespace"
 
 
 @dataclass(frozen=True)
@@ -276,6 +280,16 @@ def rules(given: Thresholds) -> tuple[Rule, ...]:
             "Fires: missing data is what it is about.",
         ),
         Rule(
+            "MeshLogsNotShipped",
+            f"time() - mesh_ship_timestamp_seconds > {given.stale_seconds}",
+            0,
+            "ticket",
+            "{{ $labels.machine }}: Loki last had its journal {{ $value | humanizeDuration }} ago",
+            "The machine cannot send its journal to Loki. What the alarms in Loki see of it is"
+            " old; those in Prometheus are not concerned.",
+            "Silent: nobody wants it sent, or MeshExporterDown fires instead.",
+        ),
+        Rule(
             "MeshTargetsMissing",
             f'absent(up{{job="{PROXY_JOB}"}})',
             given.unreachable_seconds,
@@ -308,6 +322,29 @@ def rules(given: Thresholds) -> tuple[Rule, ...]:
 def _rise(series: str, more_than: int) -> str:
     """Whether a machine's counters rose by ``more_than`` and more within ten minutes."""
     return f"sum by ({_BY}) (increase({series}[10m])) > {more_than}"
+
+
+_COUNTED = re.compile(r"increase\(mesh_log_(?P<event>\w+)_total(?P<more>\{[^}]*\})?\[10m\]\)")
+
+
+def loki(every: Sequence[Rule]) -> list[Rule]:
+    """Those alarms that ask for counts of the journal, as LogQL for the entries that ``ship``
+    sends. Their labels are the entries', which have no owner."""
+
+    def asked(found: re.Match[str]) -> str:
+        more = (found["more"] or "{}")[1:-1]
+        labels = [f'job="{JOB}"', f'event="{found["event"]}"', *([more] if more else [])]
+        return f"count_over_time({{{','.join(labels)}}}[10m])"
+
+    return [
+        replace(
+            rule,
+            expression=_COUNTED.sub(asked, rule.expression).replace(_BY, _BY_ENTRY),
+            missing="Silent: MeshLogsNotShipped fires in Prometheus.",
+        )
+        for rule in every
+        if _COUNTED.search(rule.expression)
+    ]
 
 
 def render(every: Sequence[Rule], runbooks: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.desired import Fil
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Artifact
 from ansible_collections.brownfield.mesh.plugins.module_utils.watch.state import (
     ALERTMANAGER_UNIT,
+    GRAFANA_PROVIDER,
     MONITORING_HOME,
     PROMETHEUS_UNIT,
     TARGETS,
@@ -24,7 +25,11 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.watch.state import
     Program,
     place,
 )
-from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring import rules, sandbox
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring import (
+    dashboards,
+    rules,
+    sandbox,
+)
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring.ports import (
     EXPORTER_PORT,
 )
@@ -34,6 +39,7 @@ from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring.targets
 )
 
 CONFIG = "/etc/" + MONITORING_HOME
+DASHBOARDS = CONFIG + "/dashboards"
 PROMETHEUS = "127.0.0.1:9090"
 ALERTMANAGER = "127.0.0.1:9093"
 NOBODY = "nobody"
@@ -79,9 +85,14 @@ def render(
     alerting: Alerting,
     scrape_seconds: int,
     retention_days: int,
+    boards: Mapping[str, str],
     https_proxy: str = "",
+    grafana: bool = False,
 ) -> Installation:
-    """The desired state of a monitoring machine, its targets apart."""
+    """The desired state of a monitoring machine, its targets apart.
+
+    ``boards`` are dashboards by file name, which a ``grafana`` on the machine is told of.
+    """
     archives = (
         Archive(
             "prometheus",
@@ -109,6 +120,10 @@ def render(
         ),
     )
     contents = [file.content for file in files]
+    of_loki = _yaml(rules.render(rules.loki(every), runbooks))
+    shown = [File(f"{DASHBOARDS}/{name}", text, 0o644) for name, text in boards.items()]
+    if grafana:
+        shown.append(File(GRAFANA_PROVIDER, dashboards.provider(DASHBOARDS), 0o644))
     prometheus_command = [
         place(MONITORING_HOME, "prometheus"),
         "--config.file=%s/prometheus.yml" % CONFIG,
@@ -128,7 +143,8 @@ def render(
     return Installation(
         home=MONITORING_HOME,
         archives=archives,
-        files=files,
+        # For a Loki of the user's, as the dashboards are for a Grafana of theirs.
+        files=(*files, File(CONFIG + "/loki-rules.yml", of_loki, 0o644), *shown),
         units=(
             sandbox.server(
                 ALERTMANAGER_UNIT,
@@ -158,6 +174,7 @@ def render(
             (place(MONITORING_HOME, "promtool"), "check", "config", CONFIG + "/prometheus.yml"),
             (place(MONITORING_HOME, "amtool"), "check-config", CONFIG + "/alertmanager.yml"),
         ),
+        gone=() if grafana else (GRAFANA_PROVIDER,),
     )
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import json
 import os
 import subprocess
 import time
@@ -19,13 +20,17 @@ import yaml
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Machine, Workload
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.client import Client
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.errors import ClusterError
-from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring import operator, server
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring import (
+    dashboards,
+    operator,
+    server,
+)
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.objects import Object
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.rbac import controller_roles
 
 from lab.tools import go_tools
 from tests.integration.api_server import ApiServer
-from tests.integration.monitoring.test_rules import RULES
+from tests.integration.monitoring.test_rules import RULES, THRESHOLDS
 from tests.integration.monitoring.test_server import run
 from tests.support.fleet import PAYMENTS_DB, SHOP_API
 from tests.support.prometheus_operator import operator_definitions
@@ -58,12 +63,17 @@ def render(
     machines: list[tuple[Machine, Workload]] = MACHINES,
     without: tuple[str, ...] = (),
     alerting: server.Alerting = ALERTING,
+    boards_selected_by: dict[str, Any] | None = None,
 ) -> list[Object]:
     owners = {PAYMENTS_DB.key: 'team "payments" \\ {1}'}
     every = list(RULES.values())
     return operator.render(
-        namespace, machines, owners, without, every, "https://x/", alerting, 30, LABELS
-    )
+        namespace, machines, owners, without, every, "https://x/", alerting, 30, LABELS,
+        boards=dashboards.render(THRESHOLDS, "https://x/"),
+        boards_selected_by={"grafana_dashboard": 1}
+        if boards_selected_by is None
+        else boards_selected_by,
+    )  # fmt: skip
 
 
 def wait(what: str, look: Callable[[], T | None]) -> T:
@@ -218,25 +228,34 @@ def test_applied_again_nothing_changes_and_who_leaves_is_gone(known: ApiServer, 
     client = known.client()
     predicted = operator.bring(client, watch, render(watch), check=True)
     assert {change.action for change in predicted} == {"created"}
-    assert [client.find(ref.path) for ref in operator.refs(watch)] == [None] * 4
+    assert [client.find(ref.path) for ref in operator.refs(watch)] == [None] * 5
     operator.bring(client, watch, render(watch), check=False)
     again = operator.bring(client, watch, render(watch), check=False)
     assert {change.action for change in again} == {"unchanged"}
 
-    fewer = render(watch, without=("shop-api-1",), alerting=server.Alerting())
+    found = client.find(operator.refs(watch)[-1].path) or {}
+    assert found["metadata"]["labels"]["grafana_dashboard"] == "1"
+    assert {json.loads(text)["uid"] + ".json" for text in found["data"].values()} == set(
+        found["data"]
+    )
+
+    fewer = render(
+        watch, without=("shop-api-1",), alerting=server.Alerting(), boards_selected_by={}
+    )
     actions = {str(c.ref): c.action for c in operator.bring(client, watch, fewer, check=False)}
     assert actions == {
         f"ScrapeConfig {watch}/mesh-machine": "updated",
         f"ScrapeConfig {watch}/mesh-proxy": "updated",
         f"PrometheusRule {watch}/brownfield-mesh": "unchanged",
         f"AlertmanagerConfig {watch}/brownfield-mesh": "deleted",
+        f"ConfigMap {watch}/brownfield-mesh-dashboards": "deleted",
     }
     nobody = render(watch, without=("shop-api-1", "payments-db-1"))
     assert nobody == []
     operator.bring(client, watch, nobody, check=True)
     assert client.find(operator.refs(watch)[0].path)
     operator.bring(client, watch, nobody, check=False)
-    assert [client.find(ref.path) for ref in operator.refs(watch)] == [None] * 4
+    assert [client.find(ref.path) for ref in operator.refs(watch)] == [None] * 5
     assert operator.bring(client, watch, nobody, check=False) == []
 
 

@@ -90,6 +90,7 @@ REFUSED = own("mesh_probe_as_expected", CASE + ',expected="refused",seen="refuse
 OPENED = own("mesh_probe_as_expected", CASE + ',expected="refused",seen="allowed"')
 FAILED_ROUNDS = own("mesh_probe_failed_rounds", CASE + ',expected="allowed"')
 READ = own("mesh_log_timestamp_seconds")
+SHIPPED = own("mesh_ship_timestamp_seconds")
 PROBED = own("mesh_probe_timestamp_seconds")
 INTERVAL = own("mesh_probe_interval_seconds")
 OPEN = 'mesh_plaintext_open{job="mesh-machine",machine="monitor",peer="db \\"1\\" {x}"}'
@@ -249,6 +250,13 @@ PROOFS: dict[str, list[Proof]] = {
             bad={EXPORTER: "1+0x70", READ: "0+60x9 stale _x28 2340+60x30"},
             gone={EXPORTER: "1+0x60"},
             fires_when_missing=True,
+        )
+    ],
+    "MeshLogsNotShipped": [
+        Proof(
+            good={SHIPPED: "0+60x60"},
+            bad={SHIPPED: "0+60x9 540+0x29 2400+60x30"},
+            gone={SHIPPED: "0+60x9 stale"},
         )
     ],
     # It has no data: it is always there, which its own test shows.

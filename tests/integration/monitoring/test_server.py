@@ -93,7 +93,7 @@ def test_only_capture_silences_and_only_its_own_machine() -> None:
 
 
 def test_secrets_stand_in_the_secret_file_only() -> None:
-    state = server.render([], [], list(RULES.values()), "docs", ALERTING, 30, 15)
+    state = server.render([], [], list(RULES.values()), "docs", ALERTING, 30, 15, {})
     with_secret = [file for file in state.files if "/secret" in file.content]
     assert [(file.path, file.mode, file.secret) for file in with_secret] == [
         ("/etc/mesh-monitoring/alertmanager.yml", 0o600, True)

@@ -31,6 +31,7 @@ PROGRAM = b"\x7fELF the program"
 SCRIPT = b"#!/bin/sh\n"
 DATA = "/usr/share/prometheus/alertmanager/default.tmpl"
 UNIT = "mesh-thing.service"
+OUTSIDE = "/etc/grafana/provisioning/dashboards/mesh-thing.yml"
 
 
 def tar(members: dict[str, bytes], mode: str = "w:xz") -> bytes:
@@ -80,7 +81,7 @@ def box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
 
 @pytest.fixture
 def wanted(tmp_path: Path) -> Wanted:
-    def made(content: bytes = DEB, digest: str = "one") -> Installation:
+    def made(content: bytes = DEB, digest: str = "one", outside: bool = True) -> Installation:
         file = tmp_path / "archive"
         file.write_bytes(content)
         artifact = Artifact("thing", hashlib.sha256(content).hexdigest(), path=str(file))
@@ -91,10 +92,14 @@ def wanted(tmp_path: Path) -> Wanted:
         return Installation(
             home="mesh-thing",
             archives=(archive,),
-            files=(File("/etc/mesh-thing/secret", "hush", 0o600, secret=True),),
+            files=(
+                File("/etc/mesh-thing/secret", "hush", 0o600, secret=True),
+                *([File(OUTSIDE, "a file of ours", 0o644)] if outside else ()),
+            ),
             units=(Unit(UNIT, "[Unit]\n", "multi-user.target", digest, 1, "/"),),
             library=True,
             checks=(("check-it",),),
+            gone=() if outside else (OUTSIDE,),
         )
 
     return made
@@ -219,6 +224,18 @@ def test_bad_files_are_found_before_a_unit_is_started_with_them(
     assert not box.ran("systemctl restart")
 
 
+def test_a_file_outside_goes_and_what_others_have_there_stays(box: Machine, wanted: Wanted) -> None:
+    other = box.path(OUTSIDE).parent / "other.yml"
+    bring(box, wanted())
+    other.write_text("another's")
+    shown = bring(box, wanted(outside=False), check=True)
+    assert shown["changed"] and box.path(OUTSIDE).exists()
+    assert bring(box, wanted(outside=False))["changed"]
+    assert not box.path(OUTSIDE).exists()
+    assert other.exists()
+    assert not bring(box, wanted(outside=False))["changed"]
+
+
 def test_it_goes_without_a_trace(box: Machine, wanted: Wanted) -> None:
     box.path("/usr/share/other").mkdir(parents=True)
     box.path("/usr/share/other/file").write_text("")
@@ -227,9 +244,9 @@ def test_it_goes_without_a_trace(box: Machine, wanted: Wanted) -> None:
     box.path("/var/lib/private/mesh-thing").mkdir(parents=True)
     box.path("/var/lib/mesh-thing-state").symlink_to("private/mesh-thing")
     states = ("mesh-thing", "mesh-thing-state")
-    result = converge.retire(box.host, "mesh-thing", [UNIT], states, False)
+    result = converge.retire(box.host, "mesh-thing", [UNIT], states, False, [OUTSIDE])
     assert result["changed"] is True
     left = {k for k in box.tree() if "multi-user" not in k and "/opt/mesh-watch" not in k}
     assert left - set(before) == {"/var/lib/private"}
-    again = converge.retire(box.host, "mesh-thing", [UNIT], states, False)
+    again = converge.retire(box.host, "mesh-thing", [UNIT], states, False, [OUTSIDE])
     assert [d["before_header"] for d in again["diff"] if d["before_header"] != UNIT] == []

@@ -17,9 +17,11 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
     from_data,
 )
 from ansible_collections.brownfield.mesh.plugins.module_utils.watch.prober import Probes
+from ansible_collections.brownfield.mesh.plugins.module_utils.watch.ship import Loki
 from ansible_collections.brownfield.mesh.plugins.module_utils.watch.state import (
     EXPORTER_UNIT,
     LOGS_UNIT,
+    LOKI_FILE,
     MACHINE_FILE,
     PROBE_TIMER,
     PROBE_UNIT,
@@ -114,3 +116,35 @@ def test_other_cases_mean_a_new_round_and_nothing_else() -> None:
 def test_every_wrong_number_is_named_at_once() -> None:
     with pytest.raises(ValueError, match=r"probe_seconds.*probe_cases"):
         _rendered(Probes(0, 0, ()))
+
+
+def shipping(loki: Loki) -> tuple[str, bool, str]:
+    """The unit that reads the journal, whether Loki's file is secret, and everything else."""
+    state = exporter.render(MACHINE, PAYMENTS_DB, [ARTIFACT], [], 30, PROBES, loki)
+    (unit,) = [unit.content for unit in state.units if unit.name == LOGS_UNIT]
+    (file,) = [file for file in state.files if file.path == LOKI_FILE]
+    others = [one for one in state.files if one.path != LOKI_FILE]
+    return unit, file.secret and file.mode == 0o600, repr(others) + repr(state.units)
+
+
+def test_the_journal_is_sent_only_where_it_is_wanted() -> None:
+    assert "watch.ship" not in UNITS[LOGS_UNIT].content
+    assert LOKI_FILE in STATE.gone
+    unit, is_secret, others = shipping(Loki("https://loki.example", username="a", password="zq7x"))
+    # Counting does not depend on Loki: it comes first.
+    assert unit.index("watch.logs") < unit.index("watch.ship")
+    assert is_secret and "zq7x" not in others
+
+
+@pytest.mark.parametrize(
+    ("loki", "words"),
+    [
+        (Loki("loki.example"), "url is none"),
+        (Loki("http://loki.example", username="a", password="zq7x"), "in plain"),
+        (Loki("https://loki.example", password="zq7x"), "without a username"),
+    ],
+)
+def test_a_loki_that_cannot_be_asked_so_is_refused(loki: Loki, words: str) -> None:
+    with pytest.raises(ValueError, match=words) as caught:
+        shipping(loki)
+    assert "zq7x" not in str(caught.value)
