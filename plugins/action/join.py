@@ -188,8 +188,14 @@ class _Bridge:
         self._provider = identity_providers.of(
             mesh.identity, spiffe_id, cluster.root_certificate, paths
         )
-        known = self._provider.known()
-        self.state = bridge_state.render(machine, workload, cluster, known, monitoring)
+        self.state = bridge_state.render(
+            machine,
+            workload,
+            cluster,
+            self._provider.known(),
+            monitoring,
+            issuer=self._provider.issuer(),
+        )
 
     def supply(self, asked: dict[str, Any]) -> dict[str, str]:
         """The certificate for what the machine ``asked``, and its key where it made none. Raises

@@ -69,10 +69,12 @@ def render(
     certificate: str = "",
     monitoring: Sequence[Prometheus] = (),
     ca: str = "",
+    issuer: str = "",
 ) -> BridgeState:
     """The machine's desired state. ``certificate`` is its chain (PEM) where it is known already,
     ``monitoring`` is whom it lets read its figures, ``ca`` the authority of Vault's certificate
-    (PEM) where the machine turns to Vault."""
+    (PEM) where the machine turns to Vault, ``issuer`` the authority (PEM) where the controller
+    signs."""
     mesh = machine.mesh
     envoy = tuple(item for item in mesh.proxy.artifacts if item.name == "envoy")
     blank = bridge_envoy.bootstrap(machine, workload, cluster.gateway_address, "", monitoring)
@@ -85,7 +87,11 @@ def render(
     low = any(port < 1024 for _, port in addresses)
     authority = _authority(mesh.identity, ca)
     identity = WantedIdentity(
-        workload.spiffe_id(mesh.trust_domain), cluster.root_certificate, certificate, authority
+        workload.spiffe_id(mesh.trust_domain),
+        cluster.root_certificate,
+        certificate,
+        authority,
+        issuer,
     )
     in_memory = authority is not None and authority.vault.storage == "memory"
     # Envoy keeps looking where the identity was.

@@ -51,6 +51,10 @@ class Provider(Protocol):
     def known(self) -> str:
         """The machine's certificate with its chain (PEM), or '' where it is issued on request."""
 
+    def issuer(self) -> str:
+        """The authority (PEM) by which certificates are to be signed, or '' where the provider
+        brings them."""
+
     def issue(self, request: str) -> Issued:
         """The certificate for a signing request (PEM, empty where the certificate is known)."""
 
@@ -122,6 +126,10 @@ class Files(_Pair):
             raise IdentityError("%s: its RSA key has less than %d bits" % (self._where, RSA_BITS))
         return self._pem
 
+    def issuer(self) -> str:
+        """Nothing: the certificate is known."""
+        return ""
+
     def issue(self, request: str) -> Issued:
         """Certificate and key as they are."""
         self._key()
@@ -134,6 +142,10 @@ class LocalAuthority(_Pair):
     def known(self) -> str:
         """Nothing: each machine makes its key."""
         return ""
+
+    def issuer(self) -> str:
+        """The authority: when it is another than before, each machine gets a new certificate."""
+        return _pem(self._chain[0])
 
     def issue(self, request: str) -> Issued:
         """Sign the request's key for this machine; whatever else the request says is passed by."""
@@ -155,6 +167,8 @@ class LocalAuthority(_Pair):
             (x509.BasicConstraints(ca=False, path_length=None), True),
             (_key_usage(), True),
             (x509.ExtendedKeyUsage([Usage.SERVER_AUTH, Usage.CLIENT_AUTH]), False),
+            # By which peers tell it from another authority of the same name.
+            (_key_identifier(authority), False),
         ]
         builder = (
             x509.CertificateBuilder()
@@ -170,8 +184,20 @@ class LocalAuthority(_Pair):
         own_digest = isinstance(signer, ed25519.Ed25519PrivateKey)
         made = builder.sign(signer, None if own_digest else hashes.SHA256())
         chain = [made, *(one for one in self._chain if one not in self._roots)]
-        pem = b"".join(one.public_bytes(serialization.Encoding.PEM) for one in chain)
-        return Issued(pem.decode())
+        return Issued("".join(map(_pem, chain)))
+
+
+def _pem(certificate: x509.Certificate) -> str:
+    return certificate.public_bytes(serialization.Encoding.PEM).decode()
+
+
+def _key_identifier(authority: x509.Certificate) -> x509.AuthorityKeyIdentifier:
+    try:
+        own = authority.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    except x509.ExtensionNotFound:
+        key = authority.public_key()
+        return x509.AuthorityKeyIdentifier.from_issuer_public_key(key)  # type: ignore[arg-type]
+    return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own)
 
 
 def _key_usage() -> x509.KeyUsage:
@@ -220,11 +246,29 @@ def _check_chain(
                 "%s: its certificates are no chain; write the machine's first, then what issued it"
                 % where
             )
-    if not any(chain[-1] == root or _issued(chain[-1], root) for root in roots):
+    last = chain[-1]
+    if not any(last == root or _issued(last, root) for root in roots):
         raise IdentityError(
-            "%s does not lead to a root of the mesh; add its intermediates, or have the mesh"
-            " trust its root" % where
+            "identity.certificate: %s does not lead to a root of the mesh; add its intermediates,"
+            " or have the mesh trust its root. When the mesh's root changes, let it trust both"
+            " until no certificate is from the old one" % where
         )
+    # OpenSSL and Envoy take the first root of that name, and look no further.
+    alike = [root for root in roots if root.subject == last.issuer and root != last]
+    if last not in roots and len(alike) > 1 and not _names_its_key(last):
+        raise IdentityError(
+            "identity.certificate: %s does not say which of the mesh's %d roots of the same name"
+            " signed it, so that peers may take the wrong one; have it signed again with an"
+            " authority key identifier (RFC 5280, 4.2.1.1)" % (where, len(alike))
+        )
+
+
+def _names_its_key(certificate: x509.Certificate) -> bool:
+    try:
+        certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier)
+    except x509.ExtensionNotFound:
+        return False
+    return True
 
 
 def _issued(one: x509.Certificate, issuer: x509.Certificate) -> bool:

@@ -112,10 +112,12 @@ def issue(
     lives: float = 86400,
     usages: Sequence[Any] = (Usage.SERVER_AUTH, Usage.CLIENT_AUTH),
     bits: int = 0,
+    names_issuer: bool = True,
 ) -> Pair:
     """A certificate for SPIFFE ID ``name``; times in seconds from now; self-signed without issuer.
 
-    ``bits`` asks for an RSA key of that length instead of one of P-256.
+    ``bits`` asks for an RSA key of that length instead of one of P-256. ``names_issuer`` says which
+    key signed it, as all authorities here have the same name.
     """
     key: Any = (
         rsa.generate_private_key(65537, bits) if bits else ec.generate_private_key(ec.SECP256R1())
@@ -136,6 +138,12 @@ def issue(
     if name:
         uris = [x509.UniformResourceIdentifier(name)]
         builder = builder.add_extension(x509.SubjectAlternativeName(uris), critical=True)
+    if issuer and names_issuer:
+        signer = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.key.public_key())
+        builder = builder.add_extension(signer, critical=False)
+    if authority:
+        own = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+        builder = builder.add_extension(own, critical=False)
     if usages and not authority:
         builder = builder.add_extension(x509.ExtendedKeyUsage(list(usages)), critical=False)
     return Pair(builder.sign(issuer.key if issuer else key, hashes.SHA256()), key)

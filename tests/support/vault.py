@@ -150,9 +150,7 @@ class Server:
             "sys/policies/acl/controller": {"policy": CONTROLLER_POLICY},
         }.items():
             self.call("POST", path, body)
-        made = self.call("POST", "pki/intermediate/generate/internal", {"common_name": "machines"})
-        signed = self._sign(root, made["data"]["csr"]) + pem(root.certificate)
-        self.call("POST", "pki/intermediate/set-signed", {"certificate": signed})
+        self.below(root)
         self.role(spiffe_id)
         public = self.jwt_key.public_key().public_bytes(
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
@@ -170,6 +168,16 @@ class Server:
             "auth/approle/role/billing": {"token_policies": ["machine"], "token_period": "24h"},
         }.items():
             self.call("POST", path, body)
+
+    def below(self, root: Pair) -> str:
+        """Sign with a new authority below ``root`` from now on; its identifier here."""
+        made = self.call("POST", "pki/intermediate/generate/internal", {"common_name": "machines"})
+        signed = self._sign(root, made["data"]["csr"]) + pem(root.certificate)
+        body = {"certificate": signed}
+        data = self.call("POST", "pki/intermediate/set-signed", body)["data"]
+        (issuer,) = (one for one, key in data["mapping"].items() if key)
+        self.call("POST", "pki/config/issuers", {"default": issuer})
+        return str(issuer)
 
     def role(self, spiffe_id: str, **more: Any) -> None:
         """The PKI's role: this name and no other."""
@@ -195,6 +203,13 @@ class Server:
             .not_valid_before(now - datetime.timedelta(minutes=5))
             .not_valid_after(now + datetime.timedelta(days=30))
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+            .add_extension(
+                x509.SubjectKeyIdentifier.from_public_key(asked.public_key()), critical=False
+            )
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(root.key.public_key()),
+                critical=False,
+            )
         )
         return pem(builder.sign(root.key, hashes.SHA256()))
 

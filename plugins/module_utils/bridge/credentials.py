@@ -13,6 +13,7 @@ import hashlib
 import os
 import ssl
 import time
+from contextlib import suppress
 from typing import Optional
 
 from ansible_collections.brownfield.mesh.plugins.module_utils import identity
@@ -20,6 +21,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.bridge.state impor
     CERTIFICATE,
     CURRENT,
     IDENTITIES,
+    ISSUER,
     KEY,
     NEXT_KEY,
     ROOTS,
@@ -50,8 +52,13 @@ def usable(host: Host, wanted: WantedIdentity) -> bool:
         return False
     if wanted.certificate:
         return host.read(CERTIFICATE) == wanted.certificate
+    if wanted.issuer and host.read(ISSUER) != wanted.issuer:
+        return False
     left = found.valid_for(time.time())
-    return left > (found.not_after - found.not_before) * RENEW_AT
+    if left <= (found.not_after - found.not_before) * RENEW_AT:
+        return False
+    # A chain was judged by the roots beside it when it came into use.
+    return host.read(ROOTS) == wanted.roots or _leads_to(host, wanted.roots)
 
 
 def current(host: Host, wanted: WantedIdentity) -> bool:
@@ -82,13 +89,15 @@ def install(host: Host, wanted: WantedIdentity, certificate: str, key: str) -> N
         certificate, key = host.read(CERTIFICATE) or "", host.read(KEY) or ""
     elif not key:
         key = host.read(NEXT_KEY) or ""
-    name = hashlib.sha256((certificate + wanted.roots).encode()).hexdigest()[:16]
+    content = certificate + wanted.roots + wanted.issuer
+    name = hashlib.sha256(content.encode()).hexdigest()[:16]
     folder = "%s/%s" % (IDENTITIES, name)
     for change in compare_directory(host, Directory(folder, 0o750, "root", USER)):
         change.act()
     host.write(File(folder + "/key.pem", key, 0o600, USER, USER, secret=True))
     host.write(File(folder + "/cert-chain.pem", certificate, 0o644))
     host.write(File(folder + "/roots.pem", wanted.roots, 0o644))
+    host.write(File(folder + "/issuer.pem", wanted.issuer, 0o644))
     problem = _problem(host, folder, wanted)
     if problem:
         host.remove(folder)
@@ -137,7 +146,8 @@ def _unfit(
         except MachineError as error:
             return (
                 "the certificate is not one that the mesh takes; nothing was replaced. Have the"
-                " PKI's authority signed below a root of the mesh, for server and client. %s"
+                " authority of identity.vault.pki_mount signed below a root of the mesh, for server"
+                " and client; when the mesh's root changes, let it trust both roots until then. %s"
                 % error
             )
     left = found.valid_for(time.time())
@@ -151,13 +161,37 @@ def _unfit(
 
 def _fit(host: Host, folder: str = CURRENT) -> bool:
     """Whether certificate and key can be read and belong together."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
-        context.load_cert_chain(
-            host.path(folder + "/cert-chain.pem"),
-            host.path(folder + "/key.pem"),
-            password="",  # or it would ask for one
-        )
+        _serving(host, folder)
     except (OSError, ssl.SSLError):
         return False
     return True
+
+
+def _leads_to(host: Host, roots: str) -> bool:
+    """Whether a peer that trusts ``roots`` (PEM) would take the certificate in use: tried by a
+    handshake in memory, since they are not on the machine yet."""
+    to_peer, to_us = ssl.MemoryBIO(), ssl.MemoryBIO()
+    trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    trusting.check_hostname = False  # it has a SPIFFE ID instead
+    try:
+        trusting.load_verify_locations(cadata=roots)
+        peer = trusting.wrap_bio(to_peer, to_us)
+        us = _serving(host).wrap_bio(to_us, to_peer, server_side=True)
+        for side in (peer, us, peer):
+            with suppress(ssl.SSLWantReadError):
+                side.do_handshake()
+    except (OSError, ValueError, ssl.SSLError):
+        return False
+    return peer.version() is not None
+
+
+def _serving(host: Host, folder: str = CURRENT) -> ssl.SSLContext:
+    """A server with the identity in ``folder``. Raises OSError and ssl.SSLError."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(
+        host.path(folder + "/cert-chain.pem"),
+        host.path(folder + "/key.pem"),
+        password="",  # or it would ask for one
+    )
+    return context

@@ -29,6 +29,7 @@ CURRENT = IDENTITIES + "/current"
 CERTIFICATE = CURRENT + "/cert-chain.pem"
 KEY = CURRENT + "/key.pem"
 ROOTS = CURRENT + "/roots.pem"
+ISSUER = CURRENT + "/issuer.pem"
 # What is yet to be of use: the key of a certificate to come, and the log-in to Vault.
 NEXT_KEY = IDENTITIES + "/next-key.pem"
 TOKEN = IDENTITIES + "/login"
@@ -62,13 +63,16 @@ class WantedIdentity:
 
     ``certificate`` is the chain to use (PEM) where the controller knows it beforehand; when it is
     empty the machine makes a key and asks for a certificate: the controller, or ``authority`` when
-    there is one. ``roots`` are the mesh's (PEM).
+    there is one. ``roots`` are the mesh's (PEM, several while one takes the place of another);
+    ``issuer`` is whose signature the certificate must bear (PEM), empty where only the provider
+    knows.
     """
 
     spiffe_id: str
     roots: str
     certificate: str = ""
     authority: Optional[Authority] = None
+    issuer: str = ""
 
 
 @dataclass(frozen=True)

@@ -252,6 +252,30 @@ def test_an_authority_outside_of_the_mesh_is_refused(vault: Server, box: Box, wa
         authority.issue(box.host, other, supplied(vault))
 
 
+def test_the_root_changes_and_the_machine_goes_along(vault: Server, box: Box, want: Want) -> None:
+    new = issue(authority=True)
+    old_roots, new_roots = want().roots, pem(new.certificate)
+    by_secret(vault, box, want())
+    first, before = serving(box), vault.call("GET", "pki/config/issuers")["data"]["default"]
+    try:
+        with unchanged(box, "not one that the mesh takes.*trust both roots"):
+            authority.issue(box.host, replace(want(), roots=new_roots), Login())
+        both = joined(box, replace(want(), roots=old_roots + new_roots))
+        credentials.install(box.host, both, "", "")
+        assert serving(box) == first
+        vault.below(new)
+        # Trust in the new one alone is no reason to fail any more: both change together.
+        alone = replace(want(), roots=new_roots)
+        assert not credentials.usable(box.host, alone)
+        assert "certificate renewed" in renew.renew(box.host, half_over(box))
+        assert serving(box) != first
+        assert credentials.usable(box.host, alone)
+        credentials.install(box.host, joined(box, alone), "", "")
+        assert credentials.current(box.host, alone)
+    finally:
+        vault.call("POST", "pki/config/issuers", {"default": before})
+
+
 def test_a_life_that_the_role_cuts(vault: Server, box: Box, want: Want) -> None:
     by_secret(vault, box, want())
     vault.role(SPIFFE_ID, max_ttl="1800s")

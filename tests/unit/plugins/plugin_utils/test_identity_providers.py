@@ -145,3 +145,26 @@ def test_what_an_authority_does_not_sign(tmp_path: Path) -> None:
 
 def test_what_is_issued_is_not_printed() -> None:
     assert "secret" not in repr(identity_providers.Issued("certificate", "secret"))
+
+
+def test_roots_of_one_name_are_told_apart_by_their_keys(tmp_path: Path) -> None:
+    roots = pem(OTHER.certificate) + pem(ROOT.certificate)
+
+    def of(pair: Pair, kind: str = "files") -> identity_providers.Provider:
+        brought = pair.write(tmp_path, "pair")
+        return identity_providers.of(identity_of(kind), SPIFFE_ID, roots, brought)
+
+    assert of(issue(ROOT, SPIFFE_ID)).known()
+    nameless = issue(ROOT, SPIFFE_ID, names_issuer=False)
+    with pytest.raises(IdentityError, match=r"identity\.certificate: .* 2 roots of the same name"):
+        of(nameless)
+    assert provider(nameless.write(tmp_path, "one")).known()  # with one root there is no doubt
+    # What our authority signs says whose it is.
+    signed = of(ROOT, "local_ca").issue(request()[0]).certificate
+    assert of(Pair(x509.load_pem_x509_certificate(signed.encode()), GOOD.key)).known()
+
+
+def test_an_authority_says_by_whom_certificates_are_to_be_signed(tmp_path: Path) -> None:
+    brought = ROOT.write(tmp_path, "ca")
+    assert provider(brought, "local_ca").issuer() == pem(ROOT.certificate)
+    assert provider(GOOD.write(tmp_path, "good")).issuer() == ""

@@ -250,6 +250,34 @@ def test_a_signed_certificate_is_renewed_in_time(
     assert join(box.host, render(), Supply(), False)["changed"] is False
 
 
+def test_another_authority_signs_anew_while_both_roots_are_trusted(
+    box: Box, render: Render, pushed: dict[str, str]
+) -> None:
+    new = issue(authority=True)
+
+    def wanted(issuer: Pair, *roots: Pair) -> BridgeState:
+        state, pems = render(), [pem(root.certificate) for root in roots]
+        identity = replace(state.identity, issuer=pem(issuer.certificate), roots="".join(pems))
+        return replace(state, identity=identity)
+
+    def given(state: BridgeState, issuer: Pair) -> dict[str, Any]:
+        assert join(box.host, state, Supply(pushed=pushed), False)["needs"] == ["identity"]
+        pair = issue(issuer, SPIFFE_ID)
+        return join(box.host, state, supply(pair, pushed), False)
+
+    given(wanted(ROOT, ROOT), ROOT)
+    before = box.path(CERTIFICATE).read_text()
+    both = join(box.host, wanted(ROOT, ROOT, new), Supply(), False)
+    assert (both["changed"], both["needs"]) == (True, [])
+    assert box.path(CERTIFICATE).read_text() == before
+    moved = given(wanted(new, ROOT, new), new)
+    assert set(moved["checks"].values()) == {True}
+    assert join(box.host, wanted(new, ROOT, new), Supply(), False)["changed"] is False
+    last = join(box.host, wanted(new, new), Supply(), False)
+    assert (last["changed"], last["needs"]) == (True, [])
+    assert join(box.host, wanted(new, new), Supply(), False)["changed"] is False
+
+
 class Killed(BaseException):
     """The run ends here."""
 

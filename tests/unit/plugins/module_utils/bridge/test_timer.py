@@ -97,6 +97,9 @@ def log_ins(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             .add_extension(
                 x509.SubjectAlternativeName([x509.UniformResourceIdentifier(SPIFFE_ID)]), True
             )
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(ROOT.key.public_key()), False
+            )
             .sign(ROOT.key, made.certificate.signature_hash_algorithm)
         )
         credentials.install(host, wanted, signed, "")
@@ -179,6 +182,29 @@ def test_a_certificate_that_is_gone_is_replaced_by_the_machines_own_log_in(
     monkeypatch.setattr(authority, "logged_out", lambda host, asked: False)
     result = join.join(box.host, state, Supply(), False)
     assert (result["needs"], result["changed"]) == ([], True)
+
+
+def test_a_certificate_that_leads_to_no_root_any_more_is_asked_for_anew(
+    box: Box, want: Render, pushed: dict[str, str], log_ins: list[str]
+) -> None:
+    join.join(box.host, want(), supply(pushed), False)
+    old, new = ROOT, issue(authority=True)
+
+    def roots(*pairs: Any) -> BridgeState:
+        state = want()
+        pems = "".join(pem(pair.certificate) for pair in pairs)
+        return replace(state, identity=replace(state.identity, roots=pems))
+
+    join.join(box.host, roots(old, new), Supply(), False)
+    assert log_ins == ["wrapped"]  # both are trusted: it serves on
+    before = box.tree()
+    # This Vault still signs below the old one: too early.
+    with pytest.raises(MachineError, match=r"identity\.vault\.pki_mount .*trust both roots"):
+        join.join(box.host, roots(new), Supply(), False)
+    assert log_ins == ["wrapped", ""]
+    assert {p: t for p, t in box.tree().items() if "next-key" not in p and "renewal" not in p} == {
+        p: t for p, t in before.items() if "renewal" not in p
+    }
 
 
 def test_keys_move_to_another_place_and_envoy_starts_anew(
