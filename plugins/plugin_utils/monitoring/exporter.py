@@ -59,7 +59,7 @@ NO_DISKS = (
     "autofs|binfmt_misc|bpf|cgroup2?|configfs|debugfs|devpts|devtmpfs|fusectl|hugetlbfs|mqueue|nsfs|"
     "proc|pstore|ramfs|rpc_pipefs|securityfs|selinuxfs|squashfs|sysfs|tmpfs|tracefs"
 )
-ROOM = "ansible_collections.brownfield.mesh.plugins.module_utils.watch."
+RUN = PYTHON + " -m ansible_collections.brownfield.mesh.plugins.module_utils.watch."
 
 
 def render(
@@ -179,7 +179,7 @@ def _logs(seconds: int, shipped: bool) -> tuple[Unit, Unit]:
         "What this machine's journal says, counted",
         "logs",
         [
-            *([("ExecStart", PYTHON + "ship")] if shipped else ()),
+            *([("ExecStart", RUN + "ship")] if shipped else ()),
             ("Type", "oneshot"),
             ("TimeoutStartSec", "300s"),
             # Root without a capability owns the journal that it reads and the folder it writes.
@@ -230,7 +230,7 @@ def _script(description: str, module: str, more: Section) -> str:
             "Unit": [("Description", description + " (brownfield.mesh)")],
             "Service": [
                 ("Environment", "PYTHONPATH=%s PYTHONDONTWRITEBYTECODE=1" % LIBRARY),
-                ("ExecStart", "%s -m %s%s" % (PYTHON, ROOM, module)),
+                ("ExecStart", RUN + module),
                 ("Nice", "10"),
                 # Stopped half way it has not failed: the next start finishes its work.
                 ("SuccessExitStatus", "SIGTERM"),

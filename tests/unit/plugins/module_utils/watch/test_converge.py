@@ -138,6 +138,9 @@ def test_the_program_is_taken_out_of(box: Machine, wanted: Wanted, content: byte
     assert box.path(DATA).exists() is (content == DEB)
     assert box.ran("systemctl restart") == ["systemctl restart " + UNIT]
     assert box.ran("check-it")
+    # Compiled before anything of it is started.
+    compiled = next(n for n, one in enumerate(box.commands) if "compileall" in one)
+    assert compiled < box.commands.index("systemctl restart " + UNIT)
 
 
 def test_a_second_run_has_nothing_to_do(box: Machine, wanted: Wanted) -> None:

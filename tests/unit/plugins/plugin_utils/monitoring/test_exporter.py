@@ -113,6 +113,12 @@ def test_other_cases_mean_a_new_round_and_nothing_else() -> None:
     assert "RandomizedDelaySec=15000ms" in UNITS[PROBE_TIMER].content
 
 
+@pytest.mark.parametrize("name", [STATE_UNIT, LOGS_UNIT, PROBE_UNIT])
+def test_who_stops_a_service_half_way_raises_no_alarm(name: str) -> None:
+    # systemd calls a oneshot that was stopped failed, and MeshUnitFailed would tell of it.
+    assert "SuccessExitStatus=SIGTERM\n" in UNITS[name].content
+
+
 def test_every_wrong_number_is_named_at_once() -> None:
     with pytest.raises(ValueError, match=r"probe_seconds.*probe_cases"):
         _rendered(Probes(0, 0, ()))
