@@ -132,10 +132,11 @@ def quiet(unit: str, file: str = "") -> tuple[str, str]:
 
 
 KNOCK = """
-import socket, sys
+import contextlib, socket, sys
 for _ in range(5000):
-    with socket.create_connection((sys.argv[1], 15443), 5) as knock:
+    with contextlib.suppress(OSError), socket.create_connection((sys.argv[1], 15443), 5) as knock:
         knock.sendall(b"GET / HTTP/1.0\\r\\n\\r\\n")
+        knock.recv(1)
 """
 OPENED = policy("opened-by-hand", {"action": "ALLOW", "rules": [{}]})
 TARGETS = "/etc/mesh-monitoring/targets.json"
@@ -225,7 +226,8 @@ WAVES: tuple[tuple[tuple[Fault, ...], set[str]], ...] = (
     (
         (
             Fault("MeshMachineUnreachable", "legacy-batch-1", *cut_off(), SCRAPE + UNREACHABLE),
-            Fault("MeshPathOpen", "monitor-1", *OPENED, 1.25 * PROBE),
+            # A round lasts as long as the tries of the machine that is away.
+            Fault("MeshPathOpen", "monitor-1", *OPENED, 1.25 * PROBE + 15),
             Fault(  # its application answers no more
                 "MeshPathBroken", "shop-api-2", lambda: on("payments-db-1", "pkill -STOP postgres"),
                 lambda: on("payments-db-1", "pkill -CONT postgres"), 3 * 1.25 * PROBE + 10,
@@ -266,7 +268,7 @@ WAVES: tuple[tuple[tuple[Fault, ...], set[str]], ...] = (
                 + on("payments-db-1", "systemd-run --quiet --unit=drill false"),
                 lambda: on("outsider-1", "rm /var/tmp/deaf")
                 + on("payments-db-1", "systemctl reset-failed drill"),
-                STATE + UNREACHABLE + ON_ITS_WAY, lasting=True,
+                STATE + UNREACHABLE + ON_ITS_WAY + 10, lasting=True,
             ),
         ),
         {"MeshUnitFailed"},

@@ -22,7 +22,7 @@ THRESHOLDS = rules.Thresholds(
     disk_fraction=0.1,
     clock_seconds=5.0,
     ssh_failures=20,
-    proxy_refusals=300,
+    proxy_refusals=1000,
     unit_restarts=5,
 )
 RULES = {rule.name: rule for rule in rules.rules(THRESHOLDS)}
@@ -71,7 +71,7 @@ def rising(series: str) -> Proof:
     """An alarm of a counter, which stands still on a good day."""
     return Proof(
         good={series: "7+0x60"},
-        bad={series: "7+0x9 7+60x29 1747+0x30"},
+        bad={series: "7+0x9 7+120x29 3487+0x30"},
         gone={series: "7+0x9 stale"},
     )
 
