@@ -274,18 +274,24 @@ def read_record(text: Optional[str]) -> Record:
 def journal(cursor: str) -> Iterator[bytes]:
     """The lines after ``cursor``; without one, the last entry alone, from which to go on. Raises
     OSError when there is no journalctl, and CursorGone."""
-    place = ["--after-cursor", cursor] if cursor else ["--lines=1"]
-    matches = _MATCHES if cursor else []
-    with subprocess.Popen(
-        [*_COMMAND, *place, *matches], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as process:
-        if process.stdout is None or process.stderr is None:
-            return  # never, with pipes; said for the types
+    if not cursor:
+        yield from _lines(["--lines=1"])
+        return
+    # journalctl goes to the next entry there is, and says nothing, when this one was vacuumed.
+    for entry in parse(_lines(["--cursor", cursor, "--lines=1"])):
+        if text_of(entry.get("__CURSOR")) == cursor:
+            break
+    else:
+        raise CursorGone(cursor)
+    yield from _lines(["--after-cursor", cursor, *_MATCHES])
+
+
+def _lines(place: list[str]) -> Iterator[bytes]:
+    with subprocess.Popen([*_COMMAND, *place], stdout=subprocess.PIPE) as process:
+        if process.stdout is None:
+            return  # never, with a pipe; said for the types
         with closing(process.stdout):
             yield from process.stdout
-        words = process.stderr.read().decode("utf-8", "replace")
-    if process.returncode and cursor:
-        raise CursorGone(words.strip())
 
 
 class CursorGone(Exception):

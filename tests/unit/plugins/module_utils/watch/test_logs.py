@@ -278,6 +278,36 @@ def test_a_place_that_is_lost_is_told_and_counting_goes_on(tmp_path: Path) -> No
     assert shown(host, 'mesh_log_ssh_total{result="failed"}') == 1
 
 
+def journalctl(folder: Path, monkeypatch: pytest.MonkeyPatch, at_cursor: str) -> None:
+    """As Debian's behaves: at a cursor it shows the entry there, or the next there is."""
+    program = folder / "journalctl"
+    program.write_text(
+        '#!/bin/sh\ncase "$*" in\n'
+        f'*--after-cursor*) echo \'{{"__CURSOR": "c9"}}\';;\n'
+        f"*--cursor*) printf '%s' '{at_cursor}';;\n"
+        '*--lines=1*) echo \'{"__CURSOR": "c8"}\';;\nesac\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+
+
+def test_reading_goes_on_after_the_entry_that_was_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journalctl(tmp_path, monkeypatch, '{"__CURSOR": "c3"}')
+    assert [one["__CURSOR"] for one in logs.parse(logs.journal("c3"))] == ["c9"]
+    assert [one["__CURSOR"] for one in logs.parse(logs.journal(""))] == ["c8"]
+
+
+@pytest.mark.parametrize("at_cursor", ['{"__CURSOR": "c5"}', ""])
+def test_entries_that_were_vacuumed_are_a_gap(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_cursor: str
+) -> None:
+    journalctl(tmp_path, monkeypatch, at_cursor)
+    with pytest.raises(logs.CursorGone):
+        list(logs.journal("c3"))
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"cursor": 1}', '{"counts": 1, "gaps": "x"}'])
 def test_a_record_that_cannot_be_read_begins_anew(text: str) -> None:
     assert logs.read_record(text) == Record()
