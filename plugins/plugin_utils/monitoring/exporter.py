@@ -123,6 +123,9 @@ def _problems(loki: Loki) -> list[str]:
     found = []
     if not loki.url.startswith(("https://", "http://")):
         found.append("%s: url is none; write for example https://loki.example.com" % name)
+    elif "@" in loki.url:
+        # It would be shown where a password is not, and nothing would be sent by it.
+        found.append("%s: url holds a user; give username and password beside it" % name)
     elif loki.password and not loki.url.startswith("https://"):
         found.append("%s: a password would travel in plain; give an https url" % name)
     if loki.password and not loki.username:

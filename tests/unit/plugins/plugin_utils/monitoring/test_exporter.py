@@ -148,6 +148,7 @@ def test_the_journal_is_sent_only_where_it_is_wanted() -> None:
         (Loki("loki.example"), "url is none"),
         (Loki("http://loki.example", username="a", password="zq7x"), "in plain"),
         (Loki("https://loki.example", password="zq7x"), "without a username"),
+        (Loki("https://a:zq7x@loki.example"), "holds a user"),
     ],
 )
 def test_a_loki_that_cannot_be_asked_so_is_refused(loki: Loki, words: str) -> None:
