@@ -53,7 +53,7 @@ LOOPBACK = ipaddress.IPv4Network("127.128.0.0/9")
 _TYPES = "type.googleapis.com/envoy."
 _HTTP_OPTIONS = _TYPES + "extensions.upstreams.http.v3.HttpProtocolOptions"
 
-# A response flag there is none for it. (envoy.access_loggers.extension_filters.cel)
+# A handshake that failed has no response flag: CEL alone can ask for it.
 FAILED_HANDSHAKE = {
     "extension_filter": {
         "name": "envoy.access_loggers.extension_filters.cel",
