@@ -93,7 +93,15 @@ def policy(name: str, spec: dict[str, Any]) -> tuple[Callable[[], Any], Callable
     )
 
 
-def onboard(name: str, lifetime: str, before: str = "true") -> Callable[[], Any]:
+def onboard(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Join a machine again."""
+    command = ["ansible-playbook", "brownfield.mesh.onboard", "-i", str(INVENTORY)]
+    return subprocess.run(
+        [*command, "--limit", name, *arguments], capture_output=True, text=True, check=False
+    )
+
+
+def renewed(name: str, lifetime: str, before: str = "true") -> Callable[[], Any]:
     """Join a bridge again; a certificate that it needs lives so long."""
 
     def act() -> None:
@@ -101,12 +109,25 @@ def onboard(name: str, lifetime: str, before: str = "true") -> Callable[[], Any]
         hosts = yaml.safe_load((INVENTORY / "monitoring.yml").read_text())["all"]["hosts"]
         given = hosts[name]["mesh_machine"]["identity"]
         own = {"mesh_machine": {"identity": {**given, "lifetime": lifetime}}}
-        command = ["ansible-playbook", "brownfield.mesh.onboard", "-i", str(INVENTORY)]
-        subprocess.run(
-            [*command, "--limit", name, "-e", json.dumps(own)], check=True, capture_output=True
-        )
+        onboard(name, "-e", json.dumps(own)).check_returncode()
 
     return act
+
+
+def failed_run(name: str) -> tuple[Callable[[], Any], Callable[[], Any]]:
+    """A run of onboard that is refused: somebody has let the machine ask a directory for users."""
+    folder = "/etc/sssd"
+
+    def breaks() -> None:
+        on(name, f"mkdir {folder} && touch {folder}/sssd.conf")
+        if onboard(name).returncode == 0:
+            raise SystemExit("drill: a run on a machine with a directory should have failed")
+
+    def mends() -> None:
+        on(name, f"rm -r {folder}")
+        onboard(name).check_returncode()
+
+    return breaks, mends
 
 
 def cut_off() -> tuple[str, str]:
@@ -132,6 +153,17 @@ def quiet(unit: str, file: str = "") -> tuple[str, str]:
     return f"systemctl stop {unit}.timer {unit}.service{gone}", f"systemctl start {unit}.timer"
 
 
+def firewalled(name: str, source: str) -> tuple[Callable[[], Any], Callable[[], Any]]:
+    """A firewall on a machine drops what another one sends to its application."""
+    where = f"ip saddr {address(source)} tcp dport 8080"
+    # Before capture leads it elsewhere.
+    rule = f"chain into {{ type filter hook prerouting priority -300; {where} drop; }};"
+    return (
+        lambda: on(name, f"nft 'table inet gone {{ {rule} }}'"),
+        lambda: on(name, "nft delete table inet gone"),
+    )
+
+
 KNOCK = """
 import contextlib, socket, sys
 for _ in range(5000):
@@ -141,6 +173,7 @@ for _ in range(5000):
 """
 OPENED = policy("opened-by-hand", {"action": "ALLOW", "rules": [{}]})
 TARGETS = "/etc/mesh-monitoring/targets.json"
+SETTINGS = "/etc/mesh-proxy/mesh.yaml"
 CERTIFICATE = "/var/lib/mesh-proxy/etc/certs/cert-chain.pem"
 # What is broken together; then the alarms that follow from that of themselves.
 WAVES: tuple[tuple[tuple[Fault, ...], set[str]], ...] = (
@@ -205,8 +238,8 @@ WAVES: tuple[tuple[tuple[Fault, ...], set[str]], ...] = (
         (
             Fault(
                 "MeshCertificateEnding", "payments-db-1",
-                onboard("payments-db-1", f"{LIFE}s", f"rm {BRIDGE_CERTIFICATE}"),
-                onboard("payments-db-1", "1h"), STATE + 0.65 * LIFE + 10, "payments",
+                renewed("payments-db-1", f"{LIFE}s", f"rm {BRIDGE_CERTIFICATE}"),
+                renewed("payments-db-1", "1h"), STATE + 0.65 * LIFE + 10, "payments",
             ),
             Fault(
                 "MeshStateMissing", "legacy-batch-1", *quiet("mesh-state", "mesh.prom"),
@@ -251,6 +284,21 @@ WAVES: tuple[tuple[tuple[Fault, ...], set[str]], ...] = (
         ),
         # Others see the opened path, and the application that does not answer, too.
         {"MeshPathOpen", "MeshPathBroken"},
+    ),
+    (
+        (
+            Fault("MeshRunUnfinished", "legacy-batch-1", *failed_run("legacy-batch-1"), STALE + 30),
+            Fault(  # somebody edits one of our files
+                "MeshDrift", "shop-api-1",
+                f"cp -p {SETTINGS} {SETTINGS}.off && echo '# by hand' >> {SETTINGS}",
+                f"mv {SETTINGS}.off {SETTINGS}", STATE + UNREACHABLE,
+            ),
+            Fault(  # a firewall refuses in the policy's place, and its rounds wait for it
+                "MeshPathUnproven", "monitor-1", *firewalled("shop-api-1", "monitor-1"),
+                3 * (1.25 * PROBE + 10) + UNREACHABLE,
+            ),
+        ),
+        set(),
     ),
     (
         (

@@ -133,9 +133,11 @@ checks:
   type: dict
 """
 
+from functools import partial
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.brownfield.mesh.plugins.module_utils import last_run
 from ansible_collections.brownfield.mesh.plugins.module_utils.bridge import join as bridge
 from ansible_collections.brownfield.mesh.plugins.module_utils.bridge.authority import Login
 from ansible_collections.brownfield.mesh.plugins.module_utils.bridge.state import BridgeState
@@ -150,20 +152,21 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.spec import from_d
 
 
 def _join(given: dict[str, Any], check: bool) -> dict[str, Any]:
-    pushed, clock = given["pushed"] or {}, given["clock"]
+    host, pushed, clock = Host(), given["pushed"] or {}, given["clock"]
     if given["mode"] == "bridge":
-        certificate, key = given["certificate"] or "", given["key"] or ""
+        bridged = from_data(BridgeState, given["state"])
         login = Login(given["role_id"] or "", given["wrapping_token"] or "")
-        return bridge.join(
-            Host(),
-            from_data(BridgeState, given["state"]),
-            bridge.Supply(certificate, key, pushed, clock, login),
-            check,
-        )
-    state = from_data(SidecarState, given["state"])
-    if given["confirm"]:
-        return confirm(Host(), state)
-    return join(Host(), state, Supply(given["token"] or "", pushed, clock), check)
+        supply = bridge.Supply(given["certificate"] or "", given["key"] or "", pushed, clock, login)
+        files, more = bridged.files, [bridged.envoy.path]
+        work = partial(bridge.join, host, bridged, supply, check)
+    else:
+        state = from_data(SidecarState, given["state"])
+        files, more = state.files, []
+        if given["confirm"]:
+            work = partial(confirm, host, state)
+        else:
+            work = partial(join, host, state, Supply(given["token"] or "", pushed, clock), check)
+    return work() if check else last_run.recorded(host, files, more, work)
 
 
 def main() -> None:

@@ -106,6 +106,7 @@ def document(
         ],
         "workloads": _workloads(workload for dummy, workload in machines.values()),
         "vantages": [name for name in hosts if name not in machines and plan["cases"].get(name)],
+        "left_out": sorted((machines.keys() | plan["cases"].keys()) - present),
         "counts": _counts(planned, cases, traffic, probed, checks),
         "failed": failed,
         "checks": [asdict(item) for item in checks],

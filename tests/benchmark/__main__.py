@@ -15,8 +15,8 @@ from typing import Any
 
 from lab.config import CHECKOUT, MAX_EXTRA, WORKLOAD_MACHINES, Lab, LabError
 from lab.run import say
+from tests.benchmark import bridge, measure, monitoring, report, stage, terraform
 from tests.benchmark import inventory as inventories
-from tests.benchmark import measure, report, stage, terraform
 from tests.benchmark.measure import BenchmarkError, playbook
 
 ONBOARD = "brownfield.mesh.onboard"
@@ -56,12 +56,14 @@ def size(lab: Lab, folder: Path) -> dict[str, Any]:
         watch.stop()
     runs = [playbook(ONBOARD, inventory, "--limit", "bench") for _ in range(RUNS)]
     rerun = measure.median(runs)
+    watched = monitoring.cost(lab, machines[0], inventory) if len(machines) == 1 else None
     offboard = playbook(OFFBOARD, inventory, "--limit", "bench")
     return {
         "machines": len(machines),
         "load_average": measure.load(),
         "nothing_to_do": rerun,
         "first_join": first,
+        **({"watched": watched} if watched else {}),
         "offboard": offboard,
         "lab_reset": reset,
         "usual_shape": {"nothing_to_do": usual_rerun, "first_join": usual_first},
@@ -89,6 +91,10 @@ def benchmark(numbers: list[int]) -> dict[str, Any]:
     document["plan_and_render"] = [planning(number) for number in (100, 1000)]
     say("  report")
     document["report"] = report.benchmark()
+    say("  bridge")
+    document["bridge"] = bridge.benchmark()
+    say("  monitoring")
+    document["monitoring"] = monitoring.benchmark()
     say("  Terraform")
     document["terraform"] = terraform.benchmark()
     say("  inventory")

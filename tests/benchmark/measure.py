@@ -28,6 +28,15 @@ CALLBACKS = Path(__file__).parent / "callback"
 NOTHING_TO_DO = {1: 2.5, 10: 6.0, 40: 20.0}
 FIRST_JOIN = {1: 10.0, 10: 30.0, 40: 90.0}
 REPORT_1000 = {"build_seconds": 5, "bytes": 5_000_000, "usable_seconds": 1}
+WATCHED = {"percent_of_a_core": 1.0, "mb_at_most": 60}
+MONITORING_1000 = {"render": ("seconds", 2.0), "evaluate": ("seconds_of_a_group", 1.0)}
+# Milliseconds and megabytes of a pair of bridges, by protocol; and how many times a minimal Envoy.
+BRIDGE = {
+    "tcp": {"added_p50": 0.25, "added_p90": 0.5, "mb": 150},
+    "http": {"added_p50": 0.8, "added_p90": 2.0, "mb": 150},
+}
+TO_MINIMAL = 1.25
+NEW_CERTIFICATE = 1.0
 PLAN_1000 = {"seconds": 10.0, "peak_mb": 300.0}
 LAB_UP = 20.0
 
@@ -133,9 +142,23 @@ def goals(document: Mapping[str, Any]) -> list[dict[str, Any]]:
             found.append(
                 (f"first join, {count}", FIRST_JOIN[count], join["every_machine_answered"])
             )
+        for name, goal in WATCHED.items():
+            if "watched" in size:
+                found.append((f"watched machine, {name}", goal, size["watched"][name]))
     for plan in document["plan_and_render"]:
         if plan["machines"] == 1000:
             found += [(f"plan and render 1000, {k}", v, plan[k]) for k, v in PLAN_1000.items()]
+    for protocol, limits in BRIDGE.items() if "bridge" in document else ():
+        pair = document["bridge"][protocol]
+        found += [(f"bridge {protocol}, {k}", v, pair["bridge"][k]) for k, v in limits.items()]
+        for name in ("p50", "p90", "cpu_per_1000"):
+            ratio = pair["bridge_to"]["minimal_envoy"][name]
+            found.append((f"bridge {protocol}, {name} to a minimal Envoy", TO_MINIMAL, ratio))
+        longest = pair["new_certificate_seconds"]["longest"]
+        found.append((f"bridge {protocol}, new certificate", NEW_CERTIFICATE, longest))
+    for part, (name, goal) in MONITORING_1000.items():
+        if "monitoring" in document:
+            found.append((f"monitoring 1000, {part}", goal, document["monitoring"][part][name]))
     for name, goal in REPORT_1000.items():
         if "report" in document:
             found.append((f"report 1000, {name}", goal, document["report"][name]))

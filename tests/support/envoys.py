@@ -183,21 +183,29 @@ class Two:
         self.client.start("127.0.0.1", stack)
 
 
-def two(folder: Path, stack: ExitStack, bridge: Bridge | None = None) -> Two:
-    """A client that may call the server's only port, plain TCP: each call is a handshake."""
+def two(
+    folder: Path,
+    stack: ExitStack,
+    bridge: Bridge | None = None,
+    protocol: str = "tcp",
+    serving: int = 0,
+) -> Two:
+    """A client that may call the server's only port; with plain TCP each call is a handshake.
+
+    ``serving`` is the port of an application that is there already, instead of one that echoes.
+    """
     application = Application(stack)
+    port = serving or application.port
     inward = replace(bridge or Bridge(), port=free_port())
     called = Workload(
         name="billing",
         namespace="finance",
         service_account="billing-app",
         mode="bridge",
-        ports=(Port("tcp", application.port),),
+        ports=(Port(protocol, port),),
         callers=(AllowRule("shop", "shop-api"),),
     )
-    call = Call(
-        application.port, host="billing.finance", service_account="billing-app", protocol="tcp"
-    )
+    call = Call(port, host="billing.finance", service_account="billing-app", protocol=protocol)
     caller = Workload(
         name="shop-api", namespace="shop", service_account="shop-api", mode="bridge", calls=(call,)
     )
@@ -214,6 +222,6 @@ def two(folder: Path, stack: ExitStack, bridge: Bridge | None = None) -> Two:
         Proxy(folder / "c", client, caller, WantedIdentity(CALLER, "")),
         Proxy(folder / "s", server, called, WantedIdentity(CALLED, "")),
         application,
-        (entry, application.port),
+        (entry, port),
         ("127.0.0.1", inward.port),
     )

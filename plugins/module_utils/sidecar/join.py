@@ -100,8 +100,13 @@ def join(host: Host, state: SidecarState, supply: Supply, check: bool) -> dict[s
     if edited:
         # First: a run that is killed after it has mended the file finds the proxy down.
         host.run(["systemctl", "stop", PROXY_UNIT])
-    for change in changes:
-        change.act()
+    try:
+        for change in changes:
+            change.act()
+    except (MachineError, OSError):
+        if edited:  # better the proxy with what lies there, each file whole, than none
+            host.run(["systemctl", "start", PROXY_UNIT], check=False)
+        raise
     if any(change.what.startswith("/etc/systemd/") for change in changes):
         host.run(["systemctl", "daemon-reload"])
     if resolving:

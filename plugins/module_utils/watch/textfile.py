@@ -17,7 +17,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Optional
 
-from ansible_collections.brownfield.mesh.plugins.module_utils import identity, observe
+from ansible_collections.brownfield.mesh.plugins.module_utils import (
+    identity,
+    last_run,
+    observe,
+)
 from ansible_collections.brownfield.mesh.plugins.module_utils.bridge import firewall, proxy
 from ansible_collections.brownfield.mesh.plugins.module_utils.bridge import state as bridge_state
 from ansible_collections.brownfield.mesh.plugins.module_utils.desired import File, Host
@@ -38,6 +42,7 @@ PATH = TEXTFILES + "/mesh.prom"
 _MARK = re.compile(r'comment "([^"]*)"')
 # A machine in trouble may have hundreds of failed units: naming some is enough.
 MAX_UNITS = 20
+MAX_PATHS = 20
 
 HELP = {
     "mesh_machine_info": "What runs on the machine. Always 1.",
@@ -51,6 +56,9 @@ HELP = {
     "mesh_unit_failed": "A unit that systemd calls failed. Always 1.",
     "mesh_certificate_not_before_seconds": "When the certificate in use begins.",
     "mesh_certificate_not_after_seconds": "When the certificate in use ends.",
+    "mesh_run_timestamp_seconds": "When the last run began that was to change this machine.",
+    "mesh_run_finished": "Whether it finished.",
+    "mesh_drifted": "A path of ours that is not as a run left it. Always 1.",
     "mesh_plaintext_open": "Whether a peer answers in plain what only its proxy may let through.",
     "mesh_state_timestamp_seconds": "When this was written.",
 }
@@ -90,7 +98,12 @@ def collect(
         samples.append(Sample("mesh_certificate_not_after_seconds", found.not_after))
     for peer, open_ in ask(host.read(TARGETS) or "[]").items():
         samples.append(Sample("mesh_plaintext_open", open_, [("peer", peer)]))
-    return [*samples, *_failed(host), Sample("mesh_state_timestamp_seconds", now)]
+    return [
+        *samples,
+        *_failed(host),
+        *_last_run(host),
+        Sample("mesh_state_timestamp_seconds", now),
+    ]
 
 
 def _of_bridge(
@@ -153,6 +166,18 @@ def _failed(host: Host) -> list[Sample]:
     argv = ["systemctl", "list-units", "--state=failed", "--plain", "--no-legend", "--no-pager"]
     failed = [line.split()[0] for line in host.run(argv, check=False).splitlines() if line.strip()]
     return [Sample("mesh_unit_failed", 1, [("unit", unit)]) for unit in sorted(failed)[:MAX_UNITS]]
+
+
+def _last_run(host: Host) -> list[Sample]:
+    record = last_run.read(host)
+    if record is None:
+        return []
+    paths = last_run.drift(host, record)[:MAX_PATHS]
+    return [
+        Sample("mesh_run_timestamp_seconds", record.began),
+        Sample("mesh_run_finished", record.finished),
+        *(Sample("mesh_drifted", 1, [("path", path)]) for path in paths),
+    ]
 
 
 def render(samples: Sequence[Sample], metrics: Mapping[str, str] = HELP) -> str:

@@ -181,6 +181,26 @@ def rules(given: Thresholds) -> tuple[Rule, ...]:
             "Silent: no failed unit is a healthy machine; MeshStateMissing tells of an unread one.",
         ),
         Rule(
+            "MeshRunUnfinished",
+            "mesh_run_finished == 0",
+            given.stale_seconds,
+            "ticket",
+            "{{ $labels.machine }}: the last run did not finish",
+            "A run of onboard failed on this machine or was ended half way. What runs is older than"
+            " the inventory says, or a part of it.",
+            "Silent: nothing has run since this is written down, or MeshStateMissing fires.",
+        ),
+        Rule(
+            "MeshDrift",
+            "mesh_drifted == 1",
+            given.unreachable_seconds,
+            "ticket",
+            "{{ $labels.machine }}: {{ $labels.path }} is not as the last run left it",
+            "Somebody or something else has changed or removed a file of ours. The next onboard"
+            " puts it back, whether that was meant or not.",
+            "Silent: no such path is a healthy machine; MeshStateMissing tells of an unread one.",
+        ),
+        Rule(
             "MeshPathOpen",
             'mesh_probe_as_expected{expected="refused",seen="allowed"} == 0',
             0,
@@ -198,6 +218,17 @@ def rules(given: Thresholds) -> tuple[Rule, ...]:
             "{{ $labels.machine }}: {{ $labels.case }} has failed {{ $value }} times in a row",
             "A call of the allow-list does not get through. Either end may be the cause, or"
             " a policy.",
+            "Silent: MeshProbeMissing or MeshExporterDown fires instead.",
+        ),
+        Rule(
+            "MeshPathUnproven",
+            _unproven(),
+            given.unreachable_seconds,
+            "ticket",
+            "{{ $labels.machine }}: {{ $labels.case }} is refused, but not by its policy",
+            "The path is closed, yet nobody knows whether its policy works: something else stands"
+            " before it, such as a firewall or an application that does not listen. When that goes,"
+            " the path may be open.",
             "Silent: MeshProbeMissing or MeshExporterDown fires instead.",
         ),
         Rule(
@@ -316,6 +347,20 @@ def rules(given: Thresholds) -> tuple[Rule, ...]:
             "Always there. Who receives it must raise an alarm of its own when it stays away.",
             "Fires: it needs no data.",
         ),
+    )
+
+
+def _unproven() -> str:
+    """Refusals of a wrong kind, unless the path is open, and where both ends are in order: those of
+    a proxy that is away say nothing. A peer is a machine, or a name of its workload's."""
+    away = f'up{{job="{PROXY_JOB}"}} == 0'
+    return (
+        f'(label_replace(mesh_probe_failed_rounds{{expected="refused"}} >= {BROKEN_ROUNDS},'
+        ' "peer", "$1.$2", "peer", "([^.]+)[.]([^.]+)[.]svc[.].+")'
+        ' unless on (machine, case) mesh_probe_as_expected{expected="refused",seen="allowed"} == 0)'
+        " and on (machine) mesh_proxy_ready == 1"
+        f' unless on (peer) label_replace({away}, "peer", "$1", "machine", "(.+)")'
+        f' unless on (peer) label_join({away}, "peer", ".", "workload", "namespace")'
     )
 
 

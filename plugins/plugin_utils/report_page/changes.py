@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 
@@ -33,13 +33,26 @@ def facts(report: Mapping[str, Any]) -> dict[tuple[str, str], str]:
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Each fact that is not what it was; ``before`` or ``after`` is empty where there was none."""
+    """Each fact that is not what it was; ``before`` or ``after`` is empty where there was none.
+
+    What a run with ``--limit`` did not look at has neither come nor gone.
+    """
     old, new = facts(before), facts(after)
+    limited = {name for report in (before, after) for name in report.get("left_out", [])}
     return [
         {"kind": kind, "subject": subject, "before": was, "after": now}
         for kind, subject in sorted(old.keys() | new.keys())
         if (was := old.get((kind, subject), "")) != (now := new.get((kind, subject), ""))
+        and not (limited and _unseen(kind, subject, limited, bool(was and now)))
     ]
+
+
+def _unseen(kind: str, subject: str, limited: Collection[str], in_both: bool) -> bool:
+    """Whether a difference may come from machines that one of the two runs left out."""
+    if kind in ("machine", "identity"):
+        return subject in limited
+    # Counts of machines are of those that were looked at; the allow-list is always all of it.
+    return kind == "version" or (kind in ("path", "finding") and not in_both)
 
 
 def lines(report: Mapping[str, Any]) -> str:

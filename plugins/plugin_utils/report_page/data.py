@@ -109,6 +109,7 @@ def _report(evidence: Mapping[str, Any], digest: str) -> dict[str, Any]:
         "mesh": {
             name: evidence["mesh"][name] for name in ("trust_domain", "revision", "cluster_id")
         },
+        "left_out": list(evidence.get("left_out", [])),
         "counts": evidence["counts"],
         "workloads": workloads,
         "vantages": list(evidence["vantages"]),

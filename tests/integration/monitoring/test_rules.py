@@ -39,6 +39,12 @@ def own(name: str, more: str = "") -> str:
     return '%s{job="mesh-machine",%s%s}' % (name, MACHINE, more)
 
 
+def peer_up(machine: str, workload: str) -> str:
+    """Whether another machine's proxy answers."""
+    labels = f'machine="{machine}",workload="{workload}",namespace="other",owner="team"'
+    return 'up{job="mesh-proxy",%s}' % labels
+
+
 STATE = own("mesh_state_timestamp_seconds")
 
 
@@ -89,6 +95,12 @@ CASE = r',case="db \"1\" {x} -> b:1 by name",peer="b"'
 REFUSED = own("mesh_probe_as_expected", CASE + ',expected="refused",seen="refused"')
 OPENED = own("mesh_probe_as_expected", CASE + ',expected="refused",seen="allowed"')
 FAILED_ROUNDS = own("mesh_probe_failed_rounds", CASE + ',expected="allowed"')
+UNPROVEN = own("mesh_probe_failed_rounds", CASE + ',expected="refused"')
+NAMED = own(
+    "mesh_probe_failed_rounds", ',case="c",peer="w.other.svc.cluster.local",expected="refused"'
+)
+READY = own("mesh_proxy_ready")
+DRIFTED = own("mesh_drifted", ',path="/etc/mesh-proxy/a \\"b"')
 READ = own("mesh_log_timestamp_seconds")
 SHIPPED = own("mesh_ship_timestamp_seconds")
 PROBED = own("mesh_probe_timestamp_seconds")
@@ -213,6 +225,41 @@ PROOFS: dict[str, list[Proof]] = {
             bad={REFUSED: "1+0x9 stale _x28 1+0x30", OPENED: "_x9 0+0x29 stale"},
             gone={OPENED: "_x60"},
         )
+    ],
+    "MeshPathUnproven": [
+        Proof(
+            good={UNPROVEN: "2+0x60", READY: "1+0x60"},
+            bad={UNPROVEN: "2+0x9 3+0x29 0+0x30", READY: "1+0x70"},
+            gone={UNPROVEN: "2+0x9 stale", READY: "1+0x60"},
+        ),
+        Proof(  # a path that is open is another alarm
+            good={UNPROVEN: "9+0x60", READY: "1+0x60", OPENED: "0+0x60"},
+            bad={UNPROVEN: "0+0x9 9+0x29 0+0x30", READY: "1+0x70", REFUSED: "1+0x9 0+0x29 1+0x30"},
+            gone={UNPROVEN: "9+0x60", OPENED: "0+0x60"},
+        ),
+        Proof(  # nor does the machine that is away prove anything, by address
+            good={UNPROVEN: "9+0x60", READY: "1+0x60", peer_up("b", "w"): "0+0x60"},
+            bad={
+                UNPROVEN: "9+0x70",
+                READY: "1+0x70",
+                peer_up("b", "w"): "0+0x9 1+0x29 0+0x30",
+            },
+            gone={UNPROVEN: "2+0x9 stale", peer_up("b", "w"): "1+0x60"},
+        ),
+        Proof(  # or by name
+            good={NAMED: "9+0x60", READY: "1+0x60", peer_up("w-1", "w"): "0+0x60"},
+            bad={NAMED: "9+0x70", READY: "1+0x70", peer_up("w-1", "w"): "0+0x9 1+0x29 0+0x30"},
+            gone={NAMED: "2+0x9 stale", peer_up("w-1", "w"): "1+0x60"},
+        ),
+        Proof(  # nor does a machine whose own proxy is in trouble
+            good={UNPROVEN: "9+0x60", READY: "0+0x60"},
+            bad={UNPROVEN: "9+0x70", READY: "0+0x9 1+0x29 0+0x30"},
+            gone={UNPROVEN: "9+0x60"},
+        ),
+    ],
+    "MeshRunUnfinished": [simple(own("mesh_run_finished"), ON, OFF)],
+    "MeshDrift": [
+        Proof(good={STATE: "0+60x60"}, bad={DRIFTED: "_x9 1+0x29 stale"}, gone={DRIFTED: "_x60"})
     ],
     "MeshPathBroken": [simple(FAILED_ROUNDS, "2+0", "3+0")],
     "MeshProbeStale": [

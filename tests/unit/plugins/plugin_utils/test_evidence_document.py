@@ -117,6 +117,7 @@ def test_with_a_limit_the_rest_is_not_judged_and_that_is_said() -> None:
     assert document["counts"]["cases"]["planned"] == 4
     assert document["counts"]["cases"]["judged"] == 0
     assert [machine["name"] for machine in document["machines"]] == ["batch-1"]
+    assert document["left_out"] == ["db-1", "outsider-1"]
 
 
 def test_a_failed_check_of_a_machine_is_taken_over() -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shutil
 import stat
 import time
 from collections.abc import Callable
@@ -278,6 +279,21 @@ def test_an_edited_file_is_mended_while_the_proxy_is_down(
     # Killed in between, the next run finds no file to mend, but no proxy either.
     assert active == [False]
     assert PROXY_UNIT in box.now["active"]
+
+
+def test_a_run_that_cannot_write_leaves_no_proxy_down(
+    box: Machine, state: SidecarState, pushed: dict[str, str]
+) -> None:
+    joined(box, state, pushed)
+    path = box.path(CONFIG + "/mesh.yaml")
+    path.unlink()
+    (path / "in-the-way").mkdir(parents=True)
+    with pytest.raises((MachineError, OSError)):
+        joined(box, state, pushed)
+    assert PROXY_UNIT in box.now["active"]
+    shutil.rmtree(path)
+    assert joined(box, state, pushed)["changed"] is True
+    assert path.is_file()
 
 
 def test_root_follows_no_link_of_the_proxy(

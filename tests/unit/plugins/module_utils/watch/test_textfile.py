@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.brownfield.mesh.plugins.module_utils import observe
+from ansible_collections.brownfield.mesh.plugins.module_utils import last_run, observe
 from ansible_collections.brownfield.mesh.plugins.module_utils.bridge import firewall
 from ansible_collections.brownfield.mesh.plugins.module_utils.bridge import state as bridge_state
 from ansible_collections.brownfield.mesh.plugins.module_utils.desired import Host
@@ -111,6 +112,20 @@ def test_failed_units_are_named_up_to_a_number(box: Machine) -> None:
     box.outputs[argv] = (0, lines)
     units = [dict(s.labels)["unit"] for s in collect(box) if s.name == "mesh_unit_failed"]
     assert units == ["unit-%02d.service" % n for n in range(textfile.MAX_UNITS)]
+
+
+def test_the_last_run_and_what_changed_since(box: Machine) -> None:
+    """Nothing of it before a run has written it down; paths are named up to a number."""
+    assert not [s for s in collect(box) if s.name.startswith(("mesh_run_", "mesh_drifted"))]
+    left = {"/etc/gone-%02d" % number: "0644 0:0 sha256:0" for number in range(50)}
+    record = {"began": 17, "finished": False, "left": left}
+    box.path(last_run.RECORD).parent.mkdir(parents=True, exist_ok=True)
+    box.path(last_run.RECORD).write_text(json.dumps(record))
+    samples = collect(box)
+    values = plain([sample for sample in samples if not sample.labels])
+    assert (values["mesh_run_timestamp_seconds"], values["mesh_run_finished"]) == (17, 0)
+    paths = [dict(s.labels)["path"] for s in samples if s.name == "mesh_drifted"]
+    assert paths == sorted(left)[: textfile.MAX_PATHS]
 
 
 def test_a_machine_that_watches_says_who_answers_in_plain(box: Machine) -> None:

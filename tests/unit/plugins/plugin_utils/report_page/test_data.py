@@ -22,7 +22,7 @@ from ansible_collections.brownfield.mesh.plugins.plugin_utils.report_page.data i
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.plugins.plugin_utils.evidence_fixture import evidence
+from tests.unit.plugins.plugin_utils.evidence_fixture import evidence, seen
 from tests.unit.plugins.plugin_utils.test_report import broken
 
 SCHEMA = json.loads(
@@ -141,6 +141,32 @@ def test_what_changed() -> None:
 
 def test_nothing_changed() -> None:
     assert build(evidence(), "1" * 64, report())["changes"]["list"] == []
+
+
+def test_what_a_limited_run_did_not_look_at_has_not_gone() -> None:
+    limited = evidence(hosts=["batch-1"], seen={"batch-1": seen()["batch-1"]})
+    made = build(limited, "1" * 64, report())
+    assert made["left_out"]
+    assert {item["name"] for item in made["machines"]} == {"batch-1"}
+    assert made["changes"]["list"] == []
+    # Nor has it come back, when all are looked at again.
+    assert build(evidence(), "2" * 64, made)["changes"]["list"] == []
+
+
+def test_a_machine_that_left_the_inventory_has_gone() -> None:
+    smaller = evidence()
+    smaller["machines"] = [one for one in smaller["machines"] if one["name"] != "db-1"]
+    gone = [
+        (c["kind"], c["subject"]) for c in build(smaller, "1" * 64, report())["changes"]["list"]
+    ]
+    assert ("machine", "db-1") in gone
+
+
+def test_what_a_limited_run_saw_otherwise_is_a_change() -> None:
+    limited = evidence(hosts=["batch-1"], seen={"batch-1": seen()["batch-1"]})
+    limited["machines"][0]["mode"] = "bridge"
+    made = build(limited, "1" * 64, report())
+    assert [(c["kind"], c["subject"]) for c in made["changes"]["list"]] == [("machine", "batch-1")]
 
 
 def test_the_same_evidence_again_says_the_same() -> None:

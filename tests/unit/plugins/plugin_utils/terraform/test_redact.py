@@ -110,8 +110,8 @@ def test_known_secrets_are_in_no_text(known: list[str], between: str) -> None:
     data = masker.data({"a": [known[0]], known[-1]: 1})
     for secret in known:
         if len(secret.strip()) >= 5 and secret.strip() not in SENSITIVE:
-            rest = text.replace(SENSITIVE, "")
-            assert secret.strip() not in rest or secret.strip() not in between.join(known)
+            # Part by part: around a word in a secret's place another one could seem to be.
+            assert not [part for part in text.split(SENSITIVE) if secret.strip() in part]
             assert secret.strip() not in str(data["a"][0]).replace(SENSITIVE, "")
 
 
