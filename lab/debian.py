@@ -14,6 +14,8 @@ from lab import tools
 from lab.config import ARCHITECTURE, LabError, cache_dir
 from lab.run import locked, run, step
 
+BUSY = "another command downloads packages"
+
 
 def package(name: str) -> Path:
     """The package of this host's release, downloaded when it is not in the cache.
@@ -33,10 +35,26 @@ def package(name: str) -> Path:
     return next(folder.glob("*.deb"))
 
 
+def unpacked(name: str) -> Path:
+    """The folder with the package's files, for programs that this host need not install.
+
+    Raises LabError.
+    """
+    with locked(cache_dir() / "debian.lock", BUSY, 600):
+        found = package(name)
+        folder = found.with_suffix(".unpacked")
+        if not folder.exists():
+            partial = found.with_suffix(".partial")
+            shutil.rmtree(partial, ignore_errors=True)
+            run(["dpkg-deb", "--extract", str(found), str(partial)])
+            partial.rename(folder)
+    return folder
+
+
 def main() -> int:
     """Print what was asked for."""
     try:
-        with locked(cache_dir() / "debian.lock", "another command downloads packages", 600):
+        with locked(cache_dir() / "debian.lock", BUSY, 600):
             files = {name: package(name) for name in sys.argv[1:]}
     except LabError as error:
         print(f"lab: {error}", file=sys.stderr)

@@ -213,6 +213,11 @@ MESH = Record(
         ),
         Field("trust_domain", Text(TRUST_DOMAIN), "The trust domain of the mesh."),
         Field("revision", Text(LABEL), "The revision of Istio that the machines join."),
+        Field(
+            "namespace",
+            Text(LABEL),
+            "Istio's own namespace, where istiod and the mesh's settings are.",
+        ),
         NETWORK,
         Field(
             "gateway",

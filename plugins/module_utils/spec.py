@@ -168,12 +168,13 @@ class Prometheus:
 class Mesh:
     """One Istio installation as its machines see it.
 
-    ``prometheus`` is one of the user's own in the cluster, run by Prometheus Operator.
+    ``namespace`` is Istio's own. ``prometheus`` is one of the user's own in the cluster, run by Prometheus Operator.
     """
 
     cluster: Cluster = Cluster()
     trust_domain: str = "cluster.local"
     revision: str = "default"
+    namespace: str = "istio-system"
     network: str = ""
     gateway: Gateway = Gateway()
     istiod: Istiod = Istiod()

@@ -18,8 +18,7 @@ from ansible_collections.brownfield.mesh.plugins.plugin_utils.errors import (
 )
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.kinds import Ref, collection_path
 
-SYSTEM_NAMESPACE = "istio-system"
-ROOT_CERTIFICATE = Ref("ConfigMap", SYSTEM_NAMESPACE, "istio-ca-root-cert")
+ROOT_CERTIFICATE = "istio-ca-root-cert"
 # Istio's own defaults where an installation says nothing (pkg/cluster, pkg/config/constants).
 DEFAULT_CLUSTER_ID = "Kubernetes"
 DEFAULT_TRUST_DOMAIN = "cluster.local"
@@ -30,9 +29,9 @@ def read(mesh: Mesh) -> ClusterFacts:
     client = Client.of(mesh.cluster)
     suffix = revision_suffix(mesh)
     refs = [
-        Ref("ConfigMap", SYSTEM_NAMESPACE, f"istio{suffix}"),
-        Ref("ConfigMap", SYSTEM_NAMESPACE, f"istio-sidecar-injector{suffix}"),
-        ROOT_CERTIFICATE,
+        Ref("ConfigMap", mesh.namespace, f"istio{suffix}"),
+        Ref("ConfigMap", mesh.namespace, f"istio-sidecar-injector{suffix}"),
+        Ref("ConfigMap", mesh.namespace, ROOT_CERTIFICATE),
         Ref("Service", mesh.gateway.namespace, mesh.gateway.service),
     ]
     config, injector, root, service = client.each(lambda ref: _find(client, ref), refs)
@@ -41,7 +40,7 @@ def read(mesh: Mesh) -> ClusterFacts:
     multi_cluster = installed.get("multiCluster") or {}
     return ClusterFacts(
         mesh_config=mesh_config,
-        root_certificate=_root_certificate(client, root),
+        root_certificate=_root_certificate(client, mesh, root),
         cluster_id=str(multi_cluster.get("clusterName") or DEFAULT_CLUSTER_ID),
         mesh_id=str(
             installed.get("meshID")
@@ -49,8 +48,10 @@ def read(mesh: Mesh) -> ClusterFacts:
             or mesh.trust_domain
         ),
         network=str(installed.get("network") or ""),
-        istiod_host=mesh.istiod.host or f"istiod{suffix}.{SYSTEM_NAMESPACE}.svc",
-        istiod_address=mesh.istiod.address or _gateway_address(mesh, service),
+        istiod_host=mesh.istiod.host or f"istiod{suffix}.{mesh.namespace}.svc",
+        istiod_address=mesh.istiod.address
+        or mesh.gateway.address
+        or _gateway_address(mesh, service),
         gateway_address=mesh.gateway.address or next(iter(_addresses(service)), ""),
     )
 
@@ -83,7 +84,7 @@ def _mesh_config(client: Client, mesh: Mesh, config: Mapping[str, Any] | None) -
 def _no_such_revision(client: Client, mesh: Mesh) -> str:
     name = f"istio{revision_suffix(mesh)}"
     try:
-        answer = client.get(collection_path("ConfigMap", SYSTEM_NAMESPACE))
+        answer = client.get(collection_path("ConfigMap", mesh.namespace))
         known = sorted(
             item["metadata"]["name"].removeprefix("istio").removeprefix("-") or "default"
             for item in answer.get("items") or ()
@@ -94,7 +95,7 @@ def _no_such_revision(client: Client, mesh: Mesh) -> str:
     advice = (
         f"this cluster has the revisions: {', '.join(known)} (a revision's tag is not enough)"
         if known
-        else f"no Istio was found in namespace {SYSTEM_NAMESPACE}"
+        else f"no Istio was found in namespace {mesh.namespace}; write its own as mesh.namespace"
     )
     return f"mesh.revision is {mesh.revision!r}, but ConfigMap {name} does not exist; {advice}"
 
@@ -107,19 +108,20 @@ def _installed(injector: Mapping[str, Any] | None) -> dict[str, Any]:
     return values.get("global") or {}
 
 
-def _root_certificate(client: Client, root: Mapping[str, Any] | None) -> str:
+def _root_certificate(client: Client, mesh: Mesh, root: Mapping[str, Any] | None) -> str:
+    ref = Ref("ConfigMap", mesh.namespace, ROOT_CERTIFICATE)
     if root is None:
         # istiod writes the same one into every namespace it looks after.
-        query = {"fieldSelector": f"metadata.name={ROOT_CERTIFICATE.name}", "limit": "1"}
+        query = {"fieldSelector": f"metadata.name={ref.name}", "limit": "1"}
         try:
             items = client.get(collection_path("ConfigMap"), query).get("items") or [None]
         except ApiError as error:
-            raise ClusterError(explain(error, str(ROOT_CERTIFICATE))) from None
+            raise ClusterError(explain(error, str(ref))) from None
         root = items[0]
     certificate = _data(root or {}, "root-cert.pem")
     if "BEGIN CERTIFICATE" not in certificate:
         raise ClusterError(
-            f"{ROOT_CERTIFICATE} has no root-cert.pem: istiod writes it, so see whether istiod runs"
+            f"{ref} has no root-cert.pem: istiod writes it, so see whether istiod runs"
         )
     return certificate
 

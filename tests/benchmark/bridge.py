@@ -324,15 +324,12 @@ def _stunnel(folder: Path, files: dict[str, Path], application: int, stack: Exit
 def _start_packaged(
     name: str, folder: Path, log: str, command: Sequence[str], stack: ExitStack
 ) -> subprocess.Popen[bytes]:
-    root = folder / name
-    if not root.exists():
-        for package in PACKAGES[name]:
-            subprocess.run(
-                ["dpkg-deb", "-x", str(debian.package(package)), str(root)], check=True, timeout=60
-            )
-    libraries = [str(path) for path in (root / "usr/lib", root / "lib") for path in path.glob("*")]
+    roots = [debian.unpacked(package) for package in PACKAGES[name]]
+    libraries = [
+        str(p) for root in roots for top in ("usr/lib", "lib") for p in root.glob(top + "/*")
+    ]
     environment = {**os.environ, "LD_LIBRARY_PATH": ":".join(libraries)}
-    return _start(folder, log, [str(root / command[0]), *command[1:]], stack, environment)
+    return _start(folder, log, [str(roots[0] / command[0]), *command[1:]], stack, environment)
 
 
 def _start(

@@ -185,10 +185,9 @@ def evaluate(machines: int, found: str, judged: dict[str, Any]) -> dict[str, Any
         (folder / "targets.json").write_text(found)
         (folder / "rules.yml").write_text(yaml.safe_dump(judged))
         (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
-        package = str(debian.package("prometheus"))
-        subprocess.run(["dpkg-deb", "-x", package, str(folder)], check=True, timeout=60)
+        program = debian.unpacked("prometheus") / "usr/bin/prometheus"
         command = [
-            str(folder / "usr/bin/prometheus"), "--config.file=prometheus.yml",
+            str(program), "--config.file=prometheus.yml",
             "--storage.tsdb.path=data", f"--web.listen-address={address}",
         ]  # fmt: skip
         with (folder / "log").open("w") as log:

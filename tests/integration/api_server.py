@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import base64
-import shutil
 import socket
 import subprocess
 import time
@@ -22,6 +21,7 @@ from ansible_collections.brownfield.mesh.plugins.plugin_utils.kinds import KINDS
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from lab import debian
 from lab.config import cache_dir
 from tests.support.istio import istio_definitions
 
@@ -53,7 +53,7 @@ def start(folder: Path, stack: ExitStack) -> ApiServer:
         stack,
         folder,
         [
-            _program("etcd"),
+            str(debian.unpacked("etcd-server") / "usr/bin/etcd"),
             f"--data-dir={folder / 'etcd'}",
             f"--listen-client-urls=http://127.0.0.1:{etcd_port}",
             f"--advertise-client-urls=http://127.0.0.1:{etcd_port}",
@@ -129,13 +129,6 @@ def _free_ports(count: int) -> list[int]:
         for one in sockets:
             one.bind(("127.0.0.1", 0))
         return [int(one.getsockname()[1]) for one in sockets]
-
-
-def _program(name: str) -> str:
-    found = shutil.which(name)
-    if not found:
-        raise RuntimeError(f"{name} is not installed; run `make bootstrap`")
-    return found
 
 
 def _kubernetes_program(name: str) -> str:

@@ -107,9 +107,31 @@ def test_an_address_given_by_the_user_needs_no_gateway(istio: Mesh) -> None:
     assert cluster_facts.read(mesh).istiod_address == "192.0.2.99"
 
 
+def test_a_managed_istio_lives_elsewhere(api: ApiServer, istio: Mesh) -> None:
+    """As the add-on of AKS: a namespace and a revision of its own."""
+    client, namespace = api.client(), "aks-istio-system"
+    _post(client, "/api/v1/namespaces", "Namespace", namespace)
+    configs = f"/api/v1/namespaces/{namespace}/configmaps"
+    _post(client, configs, "ConfigMap", "istio-asm-1-27", data={"mesh": "{accessLogFile: a}"})
+    managed = replace(istio, namespace=namespace, revision="asm-1-27")
+    with pytest.raises(ClusterError, match=r"set mesh\.istiod\.address"):
+        cluster_facts.read(replace(managed, gateway=Gateway(service="pending")))
+    facts = cluster_facts.read(replace(managed, gateway=Gateway(address="192.0.2.77")))
+    assert facts.mesh_config == {"accessLogFile": "a"}
+    assert facts.root_certificate == PEM
+    assert facts.istiod_host == "istiod-asm-1-27.aks-istio-system.svc"
+    assert (facts.gateway_address, facts.istiod_address) == ("192.0.2.77", "192.0.2.77")
+    with pytest.raises(ClusterError, match="revisions: asm-1-27"):
+        cluster_facts.read(replace(managed, revision="asm-1-26"))
+
+
 @pytest.mark.parametrize(
     ("differs", "message"),
     [
+        (
+            {"namespace": "elsewhere"},
+            "no Istio was found in namespace elsewhere; write .*namespace",
+        ),
         ({"revision": "prod"}, "ConfigMap istio-prod does not exist.* revisions: canary, default"),
         ({"trust_domain": "corp"}, "write trust_domain: cluster.local"),
         ({"gateway": Gateway(service="by-name")}, "lb.example, no address: set mesh.istiod.addr"),
