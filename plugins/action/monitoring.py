@@ -18,6 +18,14 @@ from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring import 
 )
 
 MODULE = "brownfield.mesh.monitoring"
+# What is only for a Prometheus and an Alertmanager of ours, by variable.
+_OURS = {
+    "prometheus": "mesh_monitoring_prometheus_artifacts",
+    "alertmanager": "mesh_monitoring_alertmanager_artifacts",
+    "receivers": "mesh_monitoring_receivers",
+    "routes": "mesh_monitoring_routes",
+    "watchdog": "mesh_monitoring_watchdog_receiver",
+}
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]
@@ -40,7 +48,29 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 module_name=MODULE, module_args={"state": "absent"}, task_vars=task_vars
             )
             return result
-        return deliver.deliver(self, MODULE, _render(options), task_vars)
+        try:
+            wanted = _files(options) if options["prometheus_unit"] else _render(options)
+        except ValueError as error:
+            raise AnsibleActionFail(str(error)) from None
+        return deliver.deliver(self, MODULE, wanted, task_vars)
+
+
+def _files(options: dict[str, Any]) -> Installation:
+    if unused := [variable for name, variable in _OURS.items() if options[name]]:
+        raise AnsibleActionFail(
+            "mesh_monitoring_prometheus_unit names a Prometheus of your own, which has an"
+            " Alertmanager of its own; leave out what is for ours: %s"
+            % ", ".join(unused)
+        )
+    thresholds = rules.Thresholds(**options["thresholds"])
+    return server.render_files(
+        options["prometheus_unit"],
+        rules.rules(thresholds),
+        options["runbooks"],
+        options["scrape_seconds"],
+        dashboards.render(thresholds, options["runbooks"]),
+        options["grafana"],
+    )
 
 
 def _render(options: dict[str, Any]) -> Installation:

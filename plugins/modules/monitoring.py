@@ -65,6 +65,13 @@ options:
         description: Where it lies on the controller, which pushes it.
         type: str
         default: ""
+  prometheus_unit:
+    description:
+      - The systemd unit of a Prometheus of the user's on this machine, such as C(prometheus.service).
+        Then nothing is installed; rules, scrape jobs and dashboards come as files, and the unit is
+        reloaded when they change.
+    type: str
+    default: ""
   receivers:
     description:
       - Alertmanager's own receivers, with their secrets. The first gets what no route takes.

@@ -47,6 +47,7 @@ from lab import debian, machine, tools
 from lab.config import Lab, Machine
 from tests.benchmark.measure import BenchmarkError, playbook
 from tests.benchmark.planning import inventory
+from tests.support.alarms import THRESHOLDS
 
 MACHINES = 1000
 SCRAPE_SECONDS = 15
@@ -59,17 +60,6 @@ RUNS = 10
 # Defaults of the role: seconds between two runs, with the prober's jitter of up to a quarter.
 EACH = {"textfile": 30, "logs": 60, "prober": 60 * 1.125}
 SCRAPE_DEFAULT = 30
-THRESHOLDS = rules.Thresholds(
-    unreachable_seconds=120,
-    control_plane_seconds=600,
-    stale_seconds=180,
-    certificate_fraction=0.35,
-    disk_fraction=0.1,
-    clock_seconds=5.0,
-    ssh_failures=20,
-    proxy_refusals=1000,
-    unit_restarts=5,
-)
 
 
 def figures(now: float) -> str:

@@ -8,6 +8,7 @@ is finished by the next one.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sys
@@ -65,12 +66,17 @@ def converge(
     for unit in wanted.units:
         if unit.wanted_by:
             changes += desired.compare_link(host, Link(_wants(unit), "%s/%s" % (UNITS, unit.name)))
-    stale = _stale(host, wanted)
+    started = _started(host, wanted.home)
+    changes += _dropped(host, wanted, started)
+    stale = _stale(host, wanted, started)
     shown = [Change(unit.name, "", "started with these files\n", lambda: None) for unit in stale]
+    reloaded = started.get(wanted.reloads) == _digest(wanted)
+    if wanted.reloads and not reloaded:
+        shown.append(Change(wanted.reloads, "", "reloaded with these files\n", lambda: None))
     if not check:
         for change in changes:
             change.act()
-        if changes or stale:
+        if changes or shown:
             _restart(host, wanted, stale)
     every = [*changes, *shown]
     return {"changed": bool(every), "diff": desired.diff_of(every), "needs": needs}
@@ -139,12 +145,36 @@ def _started_path(home: str) -> str:
     return "/etc/%s/started.json" % home
 
 
-def _stale(host: Host, wanted: Installation) -> list[Unit]:
-    """Units that do not run, or run with something else than is wanted."""
+def _started(host: Host, home: str) -> dict[str, str]:
+    """What each unit was last started with."""
     try:
-        started = json.loads(host.read(_started_path(wanted.home)) or "{}")
-    except ValueError:
-        started = {}
+        return dict(json.loads(host.read(_started_path(home)) or "{}"))
+    except (ValueError, TypeError):
+        return {}
+
+
+def _digest(wanted: Installation) -> str:
+    """What stands for all files together."""
+    content = "\0".join("%s\0%s" % (file.path, file.content) for file in wanted.files)
+    return hashlib.sha256(content.encode("utf-8")).hexdigest()
+
+
+def _dropped(host: Host, wanted: Installation, started: Mapping[str, str]) -> list[Change]:
+    """Units of ours that an earlier run has started, and that are wanted no more."""
+    names = {unit.name for unit in wanted.units}
+    changes = []
+    for name in sorted(set(started) - names):
+        path = "%s/%s" % (UNITS, name)
+        # What it reloaded was the user's, and stays.
+        if name.startswith("mesh-") and os.path.lexists(host.path(path)):
+            changes.append(Change(name, "running\n", "", lambda name=name: _stop(host, name)))  # type: ignore[misc]
+            wants = "%s/multi-user.target.wants/%s" % (UNITS, name)
+            changes += _removals(host, (wants, path))
+    return changes
+
+
+def _stale(host: Host, wanted: Installation, started: Mapping[str, str]) -> list[Unit]:
+    """Units that do not run, or run with something else than is wanted."""
     return [
         unit
         for unit in wanted.units
@@ -164,6 +194,9 @@ def _restart(host: Host, wanted: Installation, stale: Sequence[Unit]) -> None:
     for unit in stale:
         _wait_ready(host, unit)
     started = {unit.name: unit.digest for unit in wanted.units}
+    if wanted.reloads:
+        host.run(["systemctl", "reload", wanted.reloads])
+        started[wanted.reloads] = _digest(wanted)
     text = json.dumps(started, indent=2, sort_keys=True) + "\n"
     if host.read(_started_path(wanted.home)) != text:
         host.write(File(_started_path(wanted.home), text, 0o644))

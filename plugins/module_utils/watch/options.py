@@ -51,6 +51,7 @@ MONITORING: dict[str, Any] = {
     **_ALARMS,
     "prometheus": ARTIFACTS,
     "alertmanager": ARTIFACTS,
+    "prometheus_unit": {"type": "str", "default": ""},
     "receivers": {**_ALARMS["receivers"], "no_log": True},
     "retention_days": {"type": "int", "default": 15},
     "grafana": {"type": "bool", "default": False},

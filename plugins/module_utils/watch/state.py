@@ -91,7 +91,7 @@ class Installation:
 
     ``library`` asks for the collection's own code beside the programs. ``checks`` are commands that
     must succeed on the files before a unit is started with them. ``gone`` are files of ours
-    that must not be there.
+    that must not be there. ``reloads`` is a unit of the user's that reads the files.
     """
 
     home: str
@@ -102,6 +102,7 @@ class Installation:
     library: bool = False
     checks: tuple[tuple[str, ...], ...] = ()
     gone: tuple[str, ...] = ()
+    reloads: str = ""
 
     def program(self, name: str) -> str:
         """Where a program is installed."""

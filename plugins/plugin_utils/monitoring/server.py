@@ -7,6 +7,7 @@ Both listen on loopback: what they know of the fleet is read by an SSH tunnel, a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -40,6 +41,9 @@ from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring.targets
 
 CONFIG = "/etc/" + MONITORING_HOME
 DASHBOARDS = CONFIG + "/dashboards"
+# What a Prometheus of the user's includes.
+SCRAPE = CONFIG + "/scrape.yml"
+UNIT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9:_.@\\-]*\.service")
 PROMETHEUS = "127.0.0.1:9090"
 ALERTMANAGER = "127.0.0.1:9093"
 NOBODY = "nobody"
@@ -120,10 +124,6 @@ def render(
         ),
     )
     contents = [file.content for file in files]
-    of_loki = _yaml(rules.render(rules.loki(every), runbooks))
-    shown = [File(f"{DASHBOARDS}/{name}", text, 0o644) for name, text in boards.items()]
-    if grafana:
-        shown.append(File(GRAFANA_PROVIDER, dashboards.provider(DASHBOARDS), 0o644))
     prometheus_command = [
         place(MONITORING_HOME, "prometheus"),
         "--config.file=%s/prometheus.yml" % CONFIG,
@@ -143,8 +143,7 @@ def render(
     return Installation(
         home=MONITORING_HOME,
         archives=archives,
-        # For a Loki of the user's, as the dashboards are for a Grafana of theirs.
-        files=(*files, File(CONFIG + "/loki-rules.yml", of_loki, 0o644), *shown),
+        files=(*files, *_for_others(every, runbooks, boards, grafana)),
         units=(
             sandbox.server(
                 ALERTMANAGER_UNIT,
@@ -174,8 +173,63 @@ def render(
             (place(MONITORING_HOME, "promtool"), "check", "config", CONFIG + "/prometheus.yml"),
             (place(MONITORING_HOME, "amtool"), "check-config", CONFIG + "/alertmanager.yml"),
         ),
-        gone=() if grafana else (GRAFANA_PROVIDER,),
+        gone=(SCRAPE, *(() if grafana else (GRAFANA_PROVIDER,))),
     )
+
+
+def render_files(
+    unit: str,
+    every: Sequence[Rule],
+    runbooks: str,
+    scrape_seconds: int,
+    boards: Mapping[str, str],
+    grafana: bool = False,
+) -> Installation:
+    """The desired state of a monitoring machine with a Prometheus of the user's, run by ``unit``:
+    its targets apart, the files that it is to include. Alertmanager is the user's, too.
+
+    Raises ValueError when ``unit`` is no service of the user's.
+    """
+    if not UNIT.fullmatch(unit) or unit.startswith("mesh-"):
+        raise ValueError(
+            f"mesh_monitoring_prometheus_unit: {unit!r} is no service of your own; write for"
+            " example prometheus.service"
+        )
+    # What is general in a configuration is the user's, so each job says it.
+    pace = prometheus_config(scrape_seconds)["global"]
+    jobs = [
+        {**job, **{name: pace[name] for name in ("scrape_interval", "scrape_timeout")}}
+        for job in prometheus_config(scrape_seconds)["scrape_configs"]
+        if "file_sd_configs" in job
+    ]
+    return Installation(
+        home=MONITORING_HOME,
+        archives=(),
+        files=(
+            File(SCRAPE, _yaml({"scrape_configs": jobs}), 0o644),
+            File(CONFIG + "/rules.yml", _yaml(rules.render(every, runbooks)), 0o644),
+            *_for_others(every, runbooks, boards, grafana),
+        ),
+        units=(),
+        gone=(
+            CONFIG + "/prometheus.yml",
+            CONFIG + "/alertmanager.yml",
+            *(() if grafana else (GRAFANA_PROVIDER,)),
+        ),
+        reloads=unit,
+    )
+
+
+def _for_others(
+    every: Sequence[Rule], runbooks: str, boards: Mapping[str, str], grafana: bool
+) -> list[File]:
+    """For a Loki of the user's, and a Grafana of theirs."""
+    of_loki = _yaml(rules.render(rules.loki(every), runbooks))
+    files = [File(CONFIG + "/loki-rules.yml", of_loki, 0o644)]
+    files += [File(f"{DASHBOARDS}/{name}", text, 0o644) for name, text in boards.items()]
+    if grafana:
+        files.append(File(GRAFANA_PROVIDER, dashboards.provider(DASHBOARDS), 0o644))
+    return files
 
 
 def prometheus_config(scrape_seconds: int) -> dict[str, Any]:

@@ -13,18 +13,9 @@ import pytest
 import yaml
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring import rules
 
+from tests.support.alarms import THRESHOLDS
+
 CHECKOUT = Path(__file__).resolve().parents[3]
-THRESHOLDS = rules.Thresholds(
-    unreachable_seconds=120,
-    control_plane_seconds=600,
-    stale_seconds=180,
-    certificate_fraction=0.35,
-    disk_fraction=0.1,
-    clock_seconds=5.0,
-    ssh_failures=20,
-    proxy_refusals=1000,
-    unit_restarts=5,
-)
 RULES = {rule.name: rule for rule in rules.rules(THRESHOLDS)}
 # A machine's own labels, with what a hostile inventory could hold.
 MACHINE = r'machine="db \"1\" {x}",workload="db",namespace="pay",owner="team"'

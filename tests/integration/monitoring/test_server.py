@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,50 @@ def test_promtool_takes_the_configuration(tools: Path, tmp_path: Path) -> None:
     done = run(tools / "promtool", "check", "config", tmp_path / "prometheus.yml")
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{len(RULES)} rules found" in done.stdout
+
+
+def test_a_prometheus_of_the_users_takes_the_files(tools: Path, tmp_path: Path) -> None:
+    """Beside a job and rules of its own. Debian 12's has no scrape_config_files yet, so they are
+    put in."""
+    wanted = server.render_files("prometheus.service", list(RULES.values()), "x", 30, {})
+    files = {Path(file.path).name: file.content for file in wanted.files}
+    (tmp_path / "rules.yml").write_text(files["rules.yml"])
+    (tmp_path / "own.yml").write_text("groups: [{name: own, rules: []}]")
+    jobs = yaml.safe_load(files["scrape.yml"])["scrape_configs"]
+    config = {
+        "rule_files": [str(tmp_path / "*.yml")],
+        "scrape_configs": [{"job_name": "own", "static_configs": [{"targets": ["a:1"]}]}, *jobs],
+    }
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    done = run(tools / "promtool", "check", "config", tmp_path / "config.yaml")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{len(RULES)} rules found" in done.stdout
+
+
+CHAT = Path(__file__).resolve().parents[3] / "docs" / "how-to" / "receivers.md"
+
+
+def test_amtool_takes_the_receivers_that_the_documents_show(tools: Path, tmp_path: Path) -> None:
+    """All of them but those that need a newer Alertmanager than Debian 12's, which say so."""
+    blocks = re.findall(r"```yaml\n(.*?)```", CHAT.read_text(), re.DOTALL)
+    shown = [yaml.safe_load(re.sub(r"\{\{.*?\}\}", "https://a.example/x", one)) for one in blocks]
+    given: dict[str, Any] = {}
+    for one in shown:
+        for name, value in one.items():
+            given.setdefault(name, []).extend(value if isinstance(value, list) else [value])
+    receivers = [
+        one for one in given["mesh_monitoring_receivers"] if "msteamsv2_configs" not in one
+    ]
+    routes = [
+        one
+        for one in given["mesh_monitoring_routes"]
+        if one["receiver"] in {receiver["name"] for receiver in receivers}
+    ]
+    assert len(receivers) >= 5
+    alerting = server.Alerting(receivers, routes, given["mesh_monitoring_watchdog_receiver"][0])
+    assert server.problems(alerting) == []
+    done = run(tools / "amtool", "check-config", written(tmp_path, alerting))
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def written(folder: Path, alerting: server.Alerting) -> Path:

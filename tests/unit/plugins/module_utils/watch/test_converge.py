@@ -253,3 +253,50 @@ def test_it_goes_without_a_trace(box: Machine, wanted: Wanted) -> None:
     assert left - set(before) == {"/var/lib/private"}
     again = converge.retire(box.host, "mesh-thing", [UNIT], states, False, [OUTSIDE])
     assert [d["before_header"] for d in again["diff"] if d["before_header"] != UNIT] == []
+
+
+OWN = "prometheus.service"
+RELOAD = "systemctl reload " + OWN
+
+
+def test_a_unit_of_the_users_is_reloaded_when_files_change(box: Machine, wanted: Wanted) -> None:
+    given = dataclasses.replace(wanted(), archives=(), units=(), checks=(), reloads=OWN)
+
+    def run() -> object:
+        return converge.converge(box.host, given, {}, False)["changed"]
+
+    assert run() is True
+    assert box.commands.count(RELOAD) == 1
+    assert run() is False
+    given = dataclasses.replace(given, files=(File("/etc/mesh-thing/rules", "new", 0o644),))
+    assert run() is True
+    assert box.commands.count(RELOAD) == 2
+
+
+def test_a_run_that_was_killed_before_the_reload_is_finished(box: Machine, wanted: Wanted) -> None:
+    given = dataclasses.replace(wanted(), archives=(), units=(), checks=(), reloads=OWN)
+    box.outputs[RELOAD] = (5, "")
+    with pytest.raises(MachineError, match=RELOAD):
+        converge.converge(box.host, given, {}, False)
+    del box.outputs[RELOAD]
+    assert converge.converge(box.host, given, {}, False)["changed"] is True
+    assert converge.converge(box.host, given, {}, False)["changed"] is False
+
+
+def test_units_that_an_earlier_run_started_go_and_the_users_stay(
+    box: Machine, wanted: Wanted
+) -> None:
+    bring(box, wanted())
+    unit = box.path("/etc/systemd/system/" + UNIT)
+    assert unit.exists()
+    own = dataclasses.replace(wanted(), archives=(), units=(), checks=(), reloads=OWN)
+    box.path("/etc/systemd/system/" + OWN).write_text("theirs")
+    assert converge.converge(box.host, own, {}, True)["changed"] is True
+    assert unit.exists()
+    converge.converge(box.host, own, {}, False)
+    assert not unit.exists()
+    assert "systemctl stop " + UNIT in box.commands
+    bring(box, wanted())
+    assert unit.exists()
+    assert box.path("/etc/systemd/system/" + OWN).read_text() == "theirs"
+    assert "systemctl stop " + OWN not in box.commands

@@ -7,7 +7,12 @@ from __future__ import annotations
 import re
 
 import pytest
-from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring import server
+import yaml
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring import rules, server
+
+from tests.support.alarms import THRESHOLDS
+
+RULES = rules.rules(THRESHOLDS)
 
 
 @pytest.mark.parametrize(
@@ -28,3 +33,26 @@ from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring import 
 )
 def test_what_is_kept(name: str, kept: bool) -> None:
     assert bool(re.fullmatch(server.PROXY_SERIES, name)) is kept
+
+
+def test_files_for_a_prometheus_of_the_users() -> None:
+    wanted = server.render_files("prometheus.service", RULES, "docs/runbooks", 15, {"a.json": "{}"})
+    files = {file.path: file.content for file in wanted.files}
+    jobs = yaml.safe_load(files[server.SCRAPE])["scrape_configs"]
+    # What a whole configuration says in general, each job says.
+    assert [(job["job_name"], job["scrape_interval"], job["scrape_timeout"]) for job in jobs] == [
+        (rules.MACHINE_JOB, "15s", "10s"),
+        (rules.PROXY_JOB, "15s", "10s"),
+    ]
+    assert yaml.safe_load(files["/etc/mesh-monitoring/rules.yml"]) == rules.render(
+        RULES, "docs/runbooks"
+    )
+    assert (wanted.units, wanted.archives, wanted.reloads) == ((), (), "prometheus.service")
+    assert not [file for file in wanted.files if file.secret]
+    assert "/etc/mesh-monitoring/alertmanager.yml" in wanted.gone
+
+
+@pytest.mark.parametrize("unit", ["prometheus", "mesh-prometheus.service", "a b.service", "-x"])
+def test_what_is_no_unit_of_the_users_is_refused(unit: str) -> None:
+    with pytest.raises(ValueError, match="mesh_monitoring_prometheus_unit"):
+        server.render_files(unit, RULES, "docs", 15, {})
