@@ -113,15 +113,17 @@ def issue(
     usages: Sequence[Any] = (Usage.SERVER_AUTH, Usage.CLIENT_AUTH),
     bits: int = 0,
     names_issuer: bool = True,
+    key: Any = None,
 ) -> Pair:
     """A certificate for SPIFFE ID ``name``; times in seconds from now; self-signed without issuer.
 
-    ``bits`` asks for an RSA key of that length instead of one of P-256. ``names_issuer`` says which
-    key signed it, as all authorities here have the same name.
+    Its key is ``key``, or new: RSA with ``bits``, else of P-256. ``names_issuer`` says which key
+    signed it, as all authorities here have the same name.
     """
-    key: Any = (
-        rsa.generate_private_key(65537, bits) if bits else ec.generate_private_key(ec.SECP256R1())
-    )
+    if key is None and bits:
+        key = rsa.generate_private_key(65537, bits)
+    elif key is None:
+        key = ec.generate_private_key(ec.SECP256R1())
     now = datetime.datetime.now(datetime.timezone.utc)
     organisation = x509.NameOID.ORGANIZATION_NAME
     subject = x509.Name([x509.NameAttribute(organisation, "authority")] if authority else [])
