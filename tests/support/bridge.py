@@ -114,11 +114,12 @@ def issue(
     bits: int = 0,
     names_issuer: bool = True,
     key: Any = None,
+    more: Sequence[str] = (),
 ) -> Pair:
-    """A certificate for SPIFFE ID ``name``; times in seconds from now; self-signed without issuer.
+    """A certificate for SPIFFE ID ``name`` (and ``more``); times in seconds from now.
 
-    Its key is ``key``, or new: RSA with ``bits``, else of P-256. ``names_issuer`` says which key
-    signed it, as all authorities here have the same name.
+    Without an issuer it is self-signed. Its key is ``key``, or new: RSA with ``bits``, else of
+    P-256. ``names_issuer`` says which key signed it, as all authorities here have the same name.
     """
     if key is None and bits:
         key = rsa.generate_private_key(65537, bits)
@@ -138,7 +139,7 @@ def issue(
         .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
     )
     if name:
-        uris = [x509.UniformResourceIdentifier(name)]
+        uris = [x509.UniformResourceIdentifier(uri) for uri in (name, *more)]
         builder = builder.add_extension(x509.SubjectAlternativeName(uris), critical=True)
     if issuer and names_issuer:
         signer = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.key.public_key())

@@ -15,6 +15,7 @@ import shlex
 import signal
 import socket
 import subprocess
+import threading
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -75,7 +76,8 @@ class Live(Box):
         # What systemd listens at.
         self.systemd = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.systemd.bind(str(folder / "notify"))
-        self.systemd.settimeout(0.1)
+        self.ready = threading.Event()
+        threading.Thread(target=self._listen, daemon=True).start()
         stack.callback(self._close)
 
     def render(
@@ -133,13 +135,17 @@ class Live(Box):
         """End it, as ``systemctl stop`` does."""
         if self.supervisor is not None:
             self.supervisor.terminate()
-            self.supervisor.wait(30)
-            self.supervisor = None
+            try:
+                self.supervisor.wait(30)
+            finally:
+                self.supervisor.kill()
+                self.supervisor = None
         # Where systemd gives it a folder of its own, this goes by itself.
         Path("/dev/shm", SHARED_MEMORY % (10 * self.base_id)).unlink(missing_ok=True)
 
     def _close(self) -> None:
         self.stop()
+        self.systemd.shutdown(socket.SHUT_RDWR)
         self.systemd.close()
 
     def _children(self) -> list[int]:
@@ -164,20 +170,18 @@ class Live(Box):
         command = shlex.split(re.findall(r"^ExecStart=(.*)$", text, re.M)[0])
         command = [str(self.path(w)) if w.startswith(PLACES) else w for w in command]
         command[command.index(str(BASE_ID))] = str(self.base_id)
+        self.ready.clear()
         environment = {**os.environ, "NOTIFY_SOCKET": str(self.root.parent / "notify")}
         with self.log.open("ab") as log:
             self.supervisor = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
-        while b"READY=1" not in self._told():
-            if self.supervisor.poll() is not None:
-                break
+        while not self.ready.wait(0.05) and self.supervisor.poll() is None:
+            continue
 
-    def _told(self) -> bytes:
-        """What the supervisor said next; nothing when it ended."""
-        assert self.supervisor is not None
-        while self.supervisor.poll() is None:
-            with suppress(TimeoutError):
-                return self.systemd.recv(1000)
-        return b""
+    def _listen(self) -> None:
+        with suppress(OSError):
+            while said := self.systemd.recv(1000):
+                if b"READY=1" in said:
+                    self.ready.set()
 
     def _systemctl(self, arguments: list[str]) -> tuple[int, str]:
         verb, unit = arguments[0], arguments[-1]
