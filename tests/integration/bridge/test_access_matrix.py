@@ -15,10 +15,12 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Port
 from ansible_collections.brownfield.mesh.plugins.plugin_utils import bridge_envoy
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.support.bridge import Pair, Usage, issue, pem
 from tests.support.envoys import CALLED, CALLER, SECONDS, Application, Proxy, two, until
@@ -89,6 +91,8 @@ ATTEMPTS = {
     "TLS 1.0": Attempt(PROTOCOL, speaks(ssl.TLSVersion.TLSv1)),
     "TLS 1.1": Attempt(PROTOCOL, speaks(ssl.TLSVersion.TLSv1_1)),
     "TLS 1.2": Attempt(PROTOCOL, speaks(ssl.TLSVersion.TLSv1_2)),
+    # It has nothing to sign with, so it shows none.
+    "an RSA key of 1024 bits": Attempt(NO_CERTIFICATE, named(CALLER, bits=1024)),
     "no server name": Attempt(NO_CHAIN, of(ALLOWED), name=None),
     "another server name": Attempt(NO_CHAIN, of(ALLOWED), name="billing.finance.svc.cluster.local"),
     "a port that is not served": Attempt(
@@ -97,7 +101,7 @@ ATTEMPTS = {
 }
 # Nothing in Envoy's configuration refuses these: an authority of the mesh must not sign them.
 LEFT_TO_THE_AUTHORITY = {
-    "an RSA key of 1024 bits": named(CALLER, bits=1024),
+    "a short RSA key": named(CALLER, bits=1536),
     "a second name": named(CALLER, more=(MEMBER,)),
 }
 
@@ -171,6 +175,16 @@ def test_refused(bridges: dict[str, Bridge], way: str, port: str, family: str) -
     until(lambda: bridge.proxy.stats(counter).get(counter, 0) == counted + 1, "not counted")
     assert {name: one.came for name, one in bridge.applications.items()} == came
     assert bridge.serves(port)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("key", [{"bits": 2048}, {"curve": ec.SECP384R1}, {"curve": ec.SECP521R1}])
+def test_usual_keys_are_taken(bridges: dict[str, Bridge], key: dict[str, Any], family: str) -> None:
+    curve = key.get("curve")
+    made = ec.generate_private_key(curve()) if curve else None
+    pair = issue(ROOT, CALLER, key=made, bits=key.get("bits", 0))
+    bridge = bridges[family]
+    assert bridge.try_it(context(pair), bridge.name("http"), REQUEST) == "allowed"
 
 
 def test_there_are_enough_of_them() -> None:
