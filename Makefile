@@ -118,6 +118,10 @@ bench: ## Measure on the lab, print JSON
 	@scripts/bootstrap chromium
 	@python -m tests.benchmark
 
+.PHONY: soak
+soak: ## Change, upgrade and rotate bridges under load for minutes, print JSON
+	@MESH_SOAK=1 pytest tests/integration/bridge/test_load.py
+
 .PHONY: dashboards
 dashboards: ## Render Grafana's dashboards from dashboards/ into the collection
 	@PYTHONPATH=.cache python -m dashboards

@@ -9,7 +9,7 @@ import shutil
 import socket
 import time
 from collections.abc import Sequence
-from typing import Callable
+from typing import Callable, Optional
 
 from ansible_collections.brownfield.mesh.plugins.module_utils import artifacts
 from ansible_collections.brownfield.mesh.plugins.module_utils.desired import Host, MachineError
@@ -88,18 +88,27 @@ def cannot(step: Callable[[], object]) -> list[str]:
     return []
 
 
-def listening(host: Host) -> set[tuple[str, int]]:
-    """Address and port of everything that listens (proc(5), /proc/net/tcp); an address that is
-    not IPv4 is written ``::``."""
+def listening(host: Host, but: Optional[int] = None) -> set[tuple[str, int]]:
+    """Address and port of everything that listens (proc(5), /proc/net/tcp), except what the user
+    with the number ``but`` has."""
     found = set()
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         for line in (host.read(table) or "").splitlines()[1:]:
             fields = line.split()
-            if fields[3] == LISTEN:
+            if fields[3] == LISTEN and fields[7:8] != [str(but)]:
                 text, port = fields[1].rsplit(":", 1)
-                raw = bytes.fromhex(text)[::-1]
-                found.add((socket.inet_ntoa(raw) if len(raw) == 4 else "::", int(port, 16)))
+                found.add((_address(text), int(port, 16)))
     return found
+
+
+def _address(text: str) -> str:
+    """An address of /proc/net/tcp or tcp6: words of 32 bits, each as this machine stores numbers
+    (little-endian on every architecture we know)."""
+    words = [bytes.fromhex(text[at : at + 8])[::-1] for at in range(0, len(text), 8)]
+    mapped = words[:3] == [bytes(4), bytes(4), b"\0\0\xff\xff"]
+    if len(words) == 1 or mapped:
+        return socket.inet_ntoa(words[-1])
+    return socket.inet_ntop(socket.AF_INET6, b"".join(words))
 
 
 def is_local(value: str) -> bool:

@@ -47,6 +47,10 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.observe import (
 from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar.agent import parse_versions
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Machine, Workload
 
+HANDOVER_SECONDS = 2.0
+# Envoy's stats_flush_interval is 5 s (envoy:api/envoy/config/bootstrap/v3/bootstrap.proto).
+MERGE_SECONDS = 5.5
+
 _POLICY = re.compile(r"(http|tcp)\.(?:.*\.)?rbac\.(allowed|denied)$")
 _REJECTED = re.compile(r"counter packets (\d+)")
 _JOURNAL = "Look at `journalctl -u %s`, then run onboard again."
@@ -63,8 +67,7 @@ def observe(
     ``counters`` is None when the proxy's administration interface does not answer.
     """
     host = host or Host()
-    stats = ask("/stats")
-    values = parse_stats(stats) if stats else None
+    values = statistics(ask)
     certificate = parse_certificate(ask("/certs"))
     listening = parse_listening(host.read("/proc/net/tcp") or "")
     listening |= parse_listening(host.read("/proc/net/tcp6") or "")
@@ -95,6 +98,22 @@ def observe(
         "listening": sorted(listening),
         "versions": {**parse_versions(ask("/server_info")), **system(host)},
     }
+
+
+def statistics(ask: Callable[[str], str]) -> dict[str, int] | None:
+    """Envoy's figures, or None when it does not answer.
+
+    In a hot restart nobody answers for a moment. What the old process counts meanwhile the new one
+    takes over at intervals only, so while there is an old one with connections, an interval is
+    waited for.
+    """
+    end = time.monotonic() + HANDOVER_SECONDS
+    while not (stats := ask("/stats")) and time.monotonic() < end:
+        time.sleep(HANDOVER_SECONDS / 10)
+    if parse_stats(stats).get("server.parent_connections", 0):
+        time.sleep(MERGE_SECONDS)
+        stats = ask("/stats")
+    return parse_stats(stats) if stats else None
 
 
 def counters(values: Mapping[str, int], rules: str, start: int) -> dict[str, int]:

@@ -50,6 +50,15 @@ AFTER_HANDSHAKE = {
 # Names have their addresses here, away from those in use (127.0.0.1, 127.0.1.1, 127.0.0.53).
 LOOPBACK = ipaddress.IPv4Network("127.128.0.0/9")
 
+# Envoy does not look at the length of a peer's key. PSS with SHA-512 needs 1040 bits of an RSA key
+# (RFC 8017, 9.1.1), so one of 1024 bits cannot prove itself.
+SIGNATURES = [
+    "ecdsa_secp256r1_sha256",
+    "ecdsa_secp384r1_sha384",
+    "ecdsa_secp521r1_sha512",
+    "rsa_pss_rsae_sha512",
+]
+
 _TYPES = "type.googleapis.com/envoy."
 _HTTP_OPTIONS = _TYPES + "extensions.upstreams.http.v3.HttpProtocolOptions"
 
@@ -385,6 +394,7 @@ def _tls_context(version: str, alpn: Sequence[str], admitted: Sequence[Json]) ->
         "tls_params": {
             "tls_minimum_protocol_version": "TLSv1_2" if version == "1.2" else "TLSv1_3",
             "tls_maximum_protocol_version": "TLSv1_3",
+            "signature_algorithms": SIGNATURES,
         },
         "tls_certificate_sds_secret_configs": [_secret("identity")],
         "combined_validation_context": {

@@ -39,7 +39,8 @@ def bridge(digest: str, low_ports: bool) -> str:
         artifacts.place("envoy"), "--config-path", ENVOY_CONFIG, "--log-level", "warning",
         "--base-id", str(BASE_ID),
         "--socket-path", RUNTIME + "/hot-restart", "--socket-mode", "600",
-        "--drain-time-s", str(DRAIN_SECONDS),
+        # An old process has HTTP callers go at their next answer, not some time within the minute.
+        "--drain-strategy", "immediate", "--drain-time-s", str(DRAIN_SECONDS),
         "--parent-shutdown-time-s", str(OLD_PROCESS_SECONDS),
     ]  # fmt: skip
     start: Section = [
@@ -57,6 +58,8 @@ def bridge(digest: str, low_ports: bool) -> str:
         ("RuntimeDirectory", "mesh-bridge"),
         ("RuntimeDirectoryMode", "0700"),
         ("UMask", "0077"),
+        # Where Envoy keeps the memory of its hot restarts: others here could take its name first.
+        ("TemporaryFileSystem", "/dev/shm:mode=1777,size=1M,nosuid,nodev,noexec"),
         ("Environment", "%s=%s" % (DIGEST_VARIABLE, digest)),
         ("ExecStart", " ".join(command)),
         ("ExecReload", "kill -HUP $MAINPID"),

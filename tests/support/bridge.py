@@ -113,15 +113,18 @@ def issue(
     usages: Sequence[Any] = (Usage.SERVER_AUTH, Usage.CLIENT_AUTH),
     bits: int = 0,
     names_issuer: bool = True,
+    key: Any = None,
+    more: Sequence[str] = (),
 ) -> Pair:
-    """A certificate for SPIFFE ID ``name``; times in seconds from now; self-signed without issuer.
+    """A certificate for SPIFFE ID ``name`` (and ``more``); times in seconds from now.
 
-    ``bits`` asks for an RSA key of that length instead of one of P-256. ``names_issuer`` says which
-    key signed it, as all authorities here have the same name.
+    Without an issuer it is self-signed. Its key is ``key``, or new: RSA with ``bits``, else of
+    P-256. ``names_issuer`` says which key signed it, as all authorities here have the same name.
     """
-    key: Any = (
-        rsa.generate_private_key(65537, bits) if bits else ec.generate_private_key(ec.SECP256R1())
-    )
+    if key is None and bits:
+        key = rsa.generate_private_key(65537, bits)
+    elif key is None:
+        key = ec.generate_private_key(ec.SECP256R1())
     now = datetime.datetime.now(datetime.timezone.utc)
     organisation = x509.NameOID.ORGANIZATION_NAME
     subject = x509.Name([x509.NameAttribute(organisation, "authority")] if authority else [])
@@ -136,7 +139,7 @@ def issue(
         .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
     )
     if name:
-        uris = [x509.UniformResourceIdentifier(name)]
+        uris = [x509.UniformResourceIdentifier(uri) for uri in (name, *more)]
         builder = builder.add_extension(x509.SubjectAlternativeName(uris), critical=True)
     if issuer and names_issuer:
         signer = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.key.public_key())

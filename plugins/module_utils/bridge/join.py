@@ -3,7 +3,8 @@
 """Join a machine in mode ``bridge``: ask, supply, apply.
 
 Order: preflight, files, identity, artefacts, Envoy's configuration (validated first), start, hot
-restart or nothing, ready, firewall. Each step reads, decides, acts.
+restart or nothing, ready, firewall. Each step reads, decides, acts. What does not come to serve is
+replaced by what served before.
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Callable
 
 from ansible_collections.brownfield.mesh.plugins.module_utils import artifacts, desired, identity
 from ansible_collections.brownfield.mesh.plugins.module_utils.bridge import (
     authority,
     credentials,
     firewall,
+    kept,
     proxy,
     timer,
 )
@@ -28,6 +30,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.bridge.state impor
     CERTIFICATE,
     CONFIG,
     CURRENT,
+    ENVOY_CONFIG,
     SUPERVISOR,
     UNIT,
     UNITS,
@@ -90,7 +93,7 @@ def join(host: Host, state: BridgeState, supply: Supply, check: bool) -> dict[st
     serving = proxy.running()
     renew = not restart and (bool(configures) or serving.digest != state.envoy_digest)
     closes = [] if firewall.is_on(host, state.firewall_mark) else [_firewall(host, state)]
-    last = [*timer.timer(host, state.identity, files), *closes]
+    last = [*timer.timer(host, state.identity, files), *closes, *kept.compare(host)]
     shown = files + identities + installs + configures + _shown(restart, renew) + last
     supplied = bool(supply.certificate or supply.login.wrapping_token)
     needs = [IDENTITY] if not supplied and _lacks(host, state, check) else []
@@ -108,20 +111,26 @@ def join(host: Host, state: BridgeState, supply: Supply, check: bool) -> dict[st
     if edited:
         # First: a run that is killed after it has mended the file finds the bridge down.
         host.run(["systemctl", "stop", UNIT])
-    # What the machine logs in with lives for minutes: a slow download must not come before.
-    for change in [*files, *identities, *installs, *configures]:
-        change.act()
-    if any(change.what.startswith("/etc/systemd/") for change in files):
-        host.run(["systemctl", "daemon-reload"])
-    if restart:
-        host.run(["systemctl", "restart", UNIT])
-    elif renew or installs:
-        host.run(["systemctl", "reload", UNIT])
-    _wait_ready(host, state)
+    kept.keep(host)
+    told = edited  # whether Envoy knows of what is new, or is down
+    try:
+        # What the machine logs in with lives for minutes: a slow download must not come before.
+        for change in [*files, *identities, *installs, *configures]:
+            change.act()
+        if any(change.what.startswith("/etc/systemd/") for change in files):
+            host.run(["systemctl", "daemon-reload"])
+        told = True
+        if restart:
+            host.run(["systemctl", "restart", UNIT])
+        elif renew or installs:
+            host.run(["systemctl", "reload", UNIT])
+        _wait_ready(host, state)
+    except (MachineError, OSError) as error:
+        raise MachineError("%s%s" % (error, _go_back(host, told))) from error
+    kept.forget(host)
     for change in last:
         change.act()
-    if os.path.islink(host.path(CURRENT)):
-        credentials.tidy(host)
+    _tidy(host)
     return {**result, **facts(host, state)}
 
 
@@ -203,20 +212,48 @@ def _validated(host: Host, change: Change) -> Change:
 
 def _wait_ready(host: Host, state: BridgeState) -> None:
     """Until what serves is what was wanted, certificate and all."""
-    end = time.monotonic() + READY_SECONDS
-    while True:
+
+    def holds() -> bool:
         serving = proxy.running()
-        wanted = credentials.serial(host)
         ready = serving.digest == state.envoy_digest
         # A bridge without calls and callers uses no certificate.
-        if ready and (not state.listens or wanted in serving.serials):
-            return
+        return ready and (not state.listens or credentials.serial(host) in serving.serials)
+
+    if not _within(READY_SECONDS, holds):
+        raise MachineError(
+            "the bridge does not serve what it was given after %d s. Its last words:\n%s"
+            % (READY_SECONDS, proxy.last_words(host))
+        )
+
+
+def _go_back(host: Host, told: bool) -> str:
+    """Put back what served before, if anything did, and have it serve when Envoy was ``told`` of
+    what failed. Says how that went."""
+    if not kept.put_back(host):
+        return ""
+    _tidy(host)
+    if told:
+        active = host.succeeds(["systemctl", "is-active", "--quiet", UNIT])
+        host.run(["systemctl", "reload" if active else "restart", UNIT], check=False)
+        wanted = proxy.digest_of(host.read(ENVOY_CONFIG) or "")
+        if not _within(READY_SECONDS, lambda: proxy.running().digest == wanted):
+            return "\nWhat was there before was put back, but does not serve either."
+    return "\nWhat served before goes on serving, and is what lies on disk."
+
+
+def _tidy(host: Host) -> None:
+    if os.path.islink(host.path(CURRENT)):
+        credentials.tidy(host)
+
+
+def _within(seconds: float, holds: Callable[[], bool]) -> bool:
+    """Whether it ``holds`` before so many seconds are over."""
+    end = time.monotonic() + seconds
+    while not holds():
         if time.monotonic() > end:
-            raise MachineError(
-                "the bridge does not serve what it was given after %d s. Its last words:\n%s"
-                % (READY_SECONDS, proxy.last_words(host))
-            )
+            return False
         time.sleep(READY_INTERVAL_SECONDS)
+    return True
 
 
 def _shown(restart: bool, renew: bool) -> list[Change]:

@@ -8,7 +8,7 @@ import os
 
 from ansible_collections.brownfield.mesh.plugins.module_utils import conditions
 from ansible_collections.brownfield.mesh.plugins.module_utils.bridge.state import (
-    UNIT,
+    USER,
     BridgeState,
 )
 from ansible_collections.brownfield.mesh.plugins.module_utils.desired import Host
@@ -35,8 +35,7 @@ def preflight(host: Host, state: BridgeState, arch: str, clock: float) -> list[s
     authority = state.identity.authority
     if authority is not None and authority.vault.login == "jwt":
         problems += _no_token(host, authority.vault.jwt_path)
-    if not host.succeeds(["systemctl", "is-active", "--quiet", UNIT]):
-        problems += _taken(host, state)
+    problems += _taken(host, state)
     return problems + conditions.artefacts(host, "binaries", state.artifacts, arch)
 
 
@@ -50,7 +49,9 @@ def _no_token(host: Host, path: str) -> list[str]:
 
 
 def _taken(host: Host, state: BridgeState) -> list[str]:
-    busy = conditions.listening(host)
+    # Ours may listen already.
+    ours = host.uid(USER) if host.made_user(USER) else None
+    busy = conditions.listening(host, but=ours)
     taken = []
     for listen in state.listens:
         address, port = listen.rsplit(":", 1)

@@ -53,14 +53,13 @@ def running() -> Running:
         return Running()
     # Envoy says "COMMIT/VERSION/STATUS/TYPE/TLS-LIBRARY".
     parts = str(info.get("version", "")).split("/")
-    metadata = (info.get("node") or {}).get("metadata") or {}
     serials = {
         str(item.get("serial_number", "")).lower().lstrip("0")
         for entry in _json(ask("/certs")).get("certificates", [])
         for item in entry.get("cert_chain", [])[:1]
     }
     return Running(
-        str(metadata.get("digest", "")),
+        _digest(info),
         parts[1] if len(parts) > 1 else "",
         tuple(sorted(serials)),
     )
@@ -77,10 +76,20 @@ def unit_digest(host: Host) -> str:
     return ""
 
 
+def digest_of(configuration: str) -> str:
+    """The digest that a configuration (JSON) carries, or ''."""
+    return _digest(_json(configuration))
+
+
 def last_words(host: Host) -> str:
     """The end of the unit's log."""
     argv = ["journalctl", "-u", UNIT, "-n", str(LAST_LINES), "-o", "cat", "--no-pager"]
     return host.run(argv, check=False).strip()
+
+
+def _digest(content: dict[str, Any]) -> str:
+    metadata = (content.get("node") or {}).get("metadata") or {}
+    return str(metadata.get("digest", ""))
 
 
 def _json(text: str) -> dict[str, Any]:

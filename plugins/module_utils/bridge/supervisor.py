@@ -4,8 +4,10 @@
 
 Envoy's hot restart: the new process takes the listening sockets over from the running one, which
 then serves its connections to their end (envoyproxy.io, "Hot restart"; the command line is theirs
-but for ``--restart-epoch``, which is counted here). A new process that does not come up leaves the
-running one alone. When the current process ends by itself, so do we, and systemd starts afresh.
+but for ``--restart-epoch``, which is counted here). One restart at a time: the next begins when the
+new process serves or has ended. One that does not come up leaves the running one alone, but without
+administration, which it has handed over by then; the next restart brings it back. When the current
+process ends by itself, so do we, and systemd starts afresh.
 
 This file runs on the machine by itself: standard library only, and nothing of the collection.
 """
@@ -23,6 +25,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Optional
 
 START_SECONDS = 30.0
@@ -59,6 +62,35 @@ def live_epoch(admin: str) -> int:
     return int((info.get("command_line_options") or {}).get("restart_epoch", 0))
 
 
+class Memory:
+    """What the Envoys of one ``--base-id`` share: eight-byte words first and last, its size and
+    whether one of them is starting (envoy:source/server/hot_restart_impl.h, SharedMemory)."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        """``command`` starts Envoy."""
+        words = [*command, "--base-id", "0"]
+        number = int(words[words.index("--base-id") + 1])
+        self._path = "/dev/shm/envoy_shared_memory_%d" % (10 * number)
+
+    def starting(self) -> bool:
+        """Whether a process says that it is starting, by which Envoy refuses another."""
+        with suppress(OSError), open(self._path, "rb") as file:
+            return self._marked(file.read())
+        return False
+
+    def forget(self) -> None:
+        """A process that ended while it was starting says so for ever: take that back."""
+        with suppress(OSError), open(self._path, "r+b") as file:
+            content = file.read()
+            if self._marked(content):
+                file.seek(len(content) - 8)
+                file.write(bytes(8))
+
+    def _marked(self, content: bytes) -> bool:
+        first, last = (int.from_bytes(word, sys.byteorder) for word in (content[:8], content[-8:]))
+        return first == len(content) and last == 1
+
+
 def notify(words: str) -> None:
     """Tell systemd (sd_notify(3)); nothing when it does not listen."""
     address = os.environ.get("NOTIFY_SOCKET", "")
@@ -74,6 +106,7 @@ class Supervisor:
         """``command`` starts Envoy; ``admin`` is the Unix socket of its administration."""
         self._command = list(command)
         self._admin = admin
+        self._memory = Memory(command)
         self._epoch = -1  # of the current process
         self._current: Optional[subprocess.Popen[bytes]] = None
         self._starting: Optional[subprocess.Popen[bytes]] = None
@@ -106,6 +139,9 @@ class Supervisor:
                 self._start()
 
     def _start(self) -> None:
+        # Envoy has the process before the current one end now; an older one is to be gone, as the
+        # names of their sockets come round again.
+        _end(self._draining[:-1])
         environment = {k: v for k, v in os.environ.items() if k != "NOTIFY_SOCKET"}
         self._starting = subprocess.Popen(
             [*self._command, "--restart-epoch", str(self._epoch + 1)],
@@ -126,7 +162,8 @@ class Supervisor:
         )
 
     def _look_at_start(self, starting: subprocess.Popen[bytes]) -> None:
-        if starting.poll() is None and live_epoch(self._admin) == self._epoch + 1:
+        serves = starting.poll() is None and live_epoch(self._admin) == self._epoch + 1
+        if serves and not self._memory.starting():
             self._epoch += 1
             if self._current is not None:
                 self._draining.append(self._current)
@@ -135,6 +172,7 @@ class Supervisor:
         elif starting.poll() is not None or time.monotonic() > self._deadline:
             _end([starting])
             self._starting = None
+            self._memory.forget()
             print("Envoy did not come up (%s)" % starting.returncode, file=sys.stderr, flush=True)
             notify("STATUS=A new Envoy did not come up; epoch %d serves on" % self._epoch)
 

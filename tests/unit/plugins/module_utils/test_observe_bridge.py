@@ -11,9 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.brownfield.mesh.plugins.module_utils import observe_bridge
 from ansible_collections.brownfield.mesh.plugins.module_utils.bridge.state import KEY
 from ansible_collections.brownfield.mesh.plugins.module_utils.desired import Host
-from ansible_collections.brownfield.mesh.plugins.module_utils.observe_bridge import observe
+from ansible_collections.brownfield.mesh.plugins.module_utils.observe_bridge import (
+    observe,
+    statistics,
+)
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Identity, Machine
 from ansible_collections.brownfield.mesh.plugins.plugin_utils import bridge_state
 
@@ -80,7 +84,9 @@ class Look:
 
 
 @pytest.fixture
-def look(tmp_path: Path) -> Look:
+def look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Look:
+    monkeypatch.setattr(observe_bridge, "HANDOVER_SECONDS", 0.1)
+    monkeypatch.setattr(observe_bridge, "MERGE_SECONDS", 0.01)
     return Look(tmp_path)
 
 
@@ -106,6 +112,20 @@ def test_a_bridge_that_does_not_answer(look: Look) -> None:
     look.stats = ""
     assert look.failed() == ["billing-1/proxy/serving"]
     assert look.looked()["counters"] is None
+
+
+def test_a_bridge_that_answers_after_a_moment(look: Look) -> None:
+    """A hot restart takes the administration over."""
+    answers = ["", "", STATS]
+    assert statistics(lambda path: answers.pop(0) if path == "/stats" else "") is not None
+    assert answers == []
+
+
+def test_what_an_old_process_has_counted_is_waited_for(look: Look) -> None:
+    answers = [STATS + "server.parent_connections: 2\n", STATS.replace("allowed: 5", "allowed: 6")]
+    values = statistics(lambda path: answers.pop(0))
+    assert values is not None
+    assert values["http.inward.rbac.allowed"] == 6
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,11 @@ def test_only_low_ports_bring_a_capability() -> None:
     assert state.unit_digest != STATE.unit_digest
 
 
+def test_envoys_shared_memory_is_nobody_elses() -> None:
+    unit = FILES["%s/%s" % (UNITS, UNIT)].content
+    assert "\nTemporaryFileSystem=/dev/shm:mode=1777," in unit
+
+
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
 @pytest.mark.parametrize(
     "text", [bridge_units.bridge("0", False), bridge_units.firewall(), bridge_units.identity(True)]

@@ -54,3 +54,32 @@ def test_a_taken_port_is_named(box: Box, render: Render, taken: str) -> None:
     (box.root / "proc/net/tcp").write_text("sl\n 0: %s:3C53 0:0 0A\n" % taken)
     (problem,) = preflight(box.host, render(), "amd64", 0)
     assert "127.0.0.1:15443" in problem
+
+
+def test_what_the_bridge_itself_listens_at_is_not_taken(box: Box, render: Render) -> None:
+    row = "sl\n 0: 0100007F:3C53 0:0 0A 0:0 0:0 0 %d 0 1\n"
+    (box.root / "etc/passwd").write_text("mesh-bridge:x:999:999:brownfield.mesh:/:/bin/false\n")
+    for owner, problems in ((box.host.uid("mesh-bridge"), 0), (12345, 1)):
+        (box.root / "proc/net/tcp").write_text(row % owner)
+        assert len(preflight(box.host, render(), "amd64", 0)) == problems
+
+
+def test_a_bridge_that_runs_is_told_of_a_taken_port_too(box: Box, render: Render) -> None:
+    box.outputs["systemctl is-active --quiet mesh-bridge.service"] = (0, "")
+    (box.root / "proc/net/tcp").write_text(TCP)
+    (problem,) = preflight(box.host, render(), "amd64", 0)
+    assert "127.0.0.1:15443" in problem
+    assert "mesh.bridge.port" in problem
+
+
+@pytest.mark.parametrize(
+    ("address", "taken"),
+    [
+        ("0" * 32, True),  # [::]
+        ("0" * 24 + "01000000", False),  # [::1], beside us
+        ("0" * 16 + "FFFF00000100007F", True),  # 127.0.0.1, written as IPv6
+    ],
+)
+def test_what_listens_by_ipv6(box: Box, render: Render, address: str, taken: bool) -> None:
+    (box.root / "proc/net/tcp6").write_text("sl\n 0: %s:3C53 0:0 0A\n" % address)
+    assert bool(preflight(box.host, render(), "amd64", 0)) is taken

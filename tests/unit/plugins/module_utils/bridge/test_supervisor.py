@@ -23,8 +23,20 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.bridge.supervisor 
 ENVOY = """
 import http.server, json, os, socketserver, sys, threading, time
 admin, folder, epoch = sys.argv[1], sys.argv[2], int(sys.argv[-1])
+memory = "/dev/shm/envoy_shared_memory_%d0" % int(sys.argv[sys.argv.index("--base-id") + 1])
+def says(starting):
+    words = [number.to_bytes(8, sys.byteorder) for number in (104, *[0] * 11, starting)]
+    with open(memory, "wb") as file:
+        file.write(b"".join(words))
+if epoch and open(memory, "rb").read()[-8:] != bytes(8):
+    sys.exit("previous envoy process is still initializing")
+says(1)
 if os.path.exists(folder + "/broken"):
     sys.exit(3)
+if os.path.exists(folder + "/hangs"):
+    time.sleep(60)
+if not os.path.exists(folder + "/slow"):
+    says(0)
 open("%s/pid-%d" % (folder, epoch), "w").write(str(os.getpid()))
 assert "NOTIFY_SOCKET" not in os.environ
 open("/dev/stdout", "w").write("a line of epoch %d\\n" % epoch)
@@ -56,9 +68,13 @@ class Run:
         self.systemd = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.systemd.bind(str(folder / "notify"))
         self.systemd.settimeout(30)
+        self.memory = Path("/dev/shm/envoy_shared_memory_%d0" % os.getpid())
         command = [sys.executable, str(folder / "envoy.py"), self.admin, str(folder)]
+        command += ["--base-id", str(os.getpid())]
+        program = Path(supervisor.__file__).read_text()
+        (folder / "supervisor.py").write_text(program.replace("SECONDS = 30.0", "SECONDS = 3.0"))
         self.process = subprocess.Popen(
-            [sys.executable, supervisor.__file__, self.admin, *command],
+            [sys.executable, str(folder / "supervisor.py"), self.admin, *command],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -84,6 +100,7 @@ def run(tmp_path: Path) -> Iterator[Run]:
             continue
     made.process.communicate(timeout=30)
     made.systemd.close()
+    made.memory.unlink()
 
 
 def _wait(condition: Callable[[], bool]) -> None:
@@ -128,6 +145,42 @@ def test_a_process_that_does_not_come_up_leaves_the_running_one_alone(run: Run) 
     assert "epoch 1" in run.told()
 
 
+def test_a_process_that_hangs_is_ended_and_the_next_comes_up(run: Run) -> None:
+    run.told()
+    (run.folder / "hangs").touch()
+    run.process.send_signal(signal.SIGHUP)
+    _wait(lambda: run.memory.read_bytes()[-8:] != bytes(8))
+    (run.folder / "hangs").unlink()
+    run.process.send_signal(signal.SIGHUP)  # it is kept in mind meanwhile
+    assert "did not come up; epoch 0 serves on" in run.told()
+    assert "epoch 1" in run.told()
+
+
+def test_a_process_serves_when_it_says_that_it_no_longer_starts(run: Run) -> None:
+    run.told()
+    (run.folder / "slow").touch()
+    run.process.send_signal(signal.SIGHUP)
+    _wait(lambda: live_epoch(run.admin) == 1)
+    run.process.send_signal(signal.SIGHUP)
+    with pytest.raises(TimeoutError):
+        run.systemd.settimeout(0.5)
+        run.told()
+    run.systemd.settimeout(30)
+    (run.folder / "slow").unlink()
+    run.memory.write_bytes(run.memory.read_bytes()[:-8] + bytes(8))
+    assert "epoch 1" in run.told()
+    assert "epoch 2" in run.told()
+
+
+def test_restarts_one_after_the_other_end_the_oldest(run: Run) -> None:
+    """The stand-in does not end by itself, as a wedged Envoy would not."""
+    run.told()
+    for epoch in range(1, 5):
+        run.process.send_signal(signal.SIGHUP)
+        assert "epoch %d" % epoch in run.told()
+    assert [_alive(run.pid(epoch)) for epoch in range(5)] == [False, False, True, True, True]
+
+
 def test_when_the_current_process_dies_so_does_the_supervisor(run: Run) -> None:
     run.told()
     os.kill(run.pid(0), signal.SIGKILL)
@@ -142,6 +195,7 @@ def test_a_first_process_that_does_not_come_up_ends_it(tmp_path: Path) -> None:
     finally:
         made.process.communicate()
         made.systemd.close()
+        made.memory.unlink()
 
 
 def test_nobody_answers() -> None:
