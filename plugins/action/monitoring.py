@@ -59,8 +59,7 @@ def _files(options: dict[str, Any]) -> Installation:
     if unused := [variable for name, variable in _OURS.items() if options[name]]:
         raise AnsibleActionFail(
             "mesh_monitoring_prometheus_unit names a Prometheus of your own, which has an"
-            " Alertmanager of its own; leave out what is for ours: %s"
-            % ", ".join(unused)
+            " Alertmanager of its own; leave out what is for ours: %s" % ", ".join(unused)
         )
     thresholds = rules.Thresholds(**options["thresholds"])
     return server.render_files(

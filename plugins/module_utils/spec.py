@@ -168,7 +168,8 @@ class Prometheus:
 class Mesh:
     """One Istio installation as its machines see it.
 
-    ``namespace`` is Istio's own. ``prometheus`` is one of the user's own in the cluster, run by Prometheus Operator.
+    ``namespace`` is Istio's own. ``prometheus`` is one of the user's own in the cluster, run by
+    Prometheus Operator.
     """
 
     cluster: Cluster = Cluster()

@@ -67,7 +67,7 @@ options:
         default: ""
   prometheus_unit:
     description:
-      - The systemd unit of a Prometheus of the user's on this machine, such as C(prometheus.service).
+      - The systemd unit of a Prometheus of the user's on this machine, as C(prometheus.service).
         Then nothing is installed; rules, scrape jobs and dashboards come as files, and the unit is
         reloaded when they change.
     type: str
