@@ -112,14 +112,18 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     ) -> _Sidecar | _Bridge | _Vault:
         if machine.mode != "bridge":
             return _Sidecar(machine, workload, cluster)
-        identity = machine.mesh.identity
+        identity, asked = machine.mesh.identity, machine.mesh.bridge.revocation
+        lists = [
+            Path(self._find(path, "mesh.bridge.revocation.lists"))
+            for path in (asked.lists if asked else ())
+        ]
         if identity.vault is not None and identity.provider == "vault":
             ca = Path(self._find(identity.vault.ca, "mesh.identity.vault.ca"))
-            return _Vault(machine, workload, cluster, monitoring, identity.vault, ca)
+            return _Vault(machine, workload, cluster, monitoring, lists, identity.vault, ca)
         paths = [
             Path(self._find(path, "mesh.identity")) for path in (identity.certificate, identity.key)
         ]
-        return _Bridge(machine, workload, cluster, monitoring, paths)
+        return _Bridge(machine, workload, cluster, monitoring, lists, paths)
 
     def _artifacts(self, needs: list[str], machine: Machine) -> dict[str, Any]:
         pushed: dict[str, str] = {}
@@ -175,9 +179,11 @@ class _Bridge:
         workload: Workload,
         cluster: ClusterFacts,
         monitoring: Sequence[Prometheus],
+        lists: Sequence[Path],
         paths: list[Path],
     ) -> None:
-        """Raises IdentityError when what the user brought is no identity of this machine's."""
+        """Raises IdentityError when what the user brought is no identity of this machine's, or no
+        list."""
         from ansible_collections.brownfield.mesh.plugins.plugin_utils import (
             bridge_state,
             identity_providers,
@@ -195,6 +201,7 @@ class _Bridge:
             self._provider.known(),
             monitoring,
             issuer=self._provider.issuer(),
+            revoked=_revoked(lists, cluster),
         )
 
     def supply(self, asked: dict[str, Any]) -> dict[str, str]:
@@ -215,10 +222,11 @@ class _Vault:
         workload: Workload,
         cluster: ClusterFacts,
         monitoring: Sequence[Prometheus],
+        lists: Sequence[Path],
         vault: Vault,
         ca: Path,
     ) -> None:
-        """Raises IdentityError when ``ca`` cannot be read."""
+        """Raises IdentityError when ``ca`` or ``lists`` cannot be read."""
         from ansible_collections.brownfield.mesh.plugins.plugin_utils import bridge_state
 
         self._vault, self._name = vault, machine.name
@@ -226,10 +234,22 @@ class _Vault:
             self._ca = ca.read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise IdentityError("%s cannot be read: %s" % (ca, error)) from None
-        self.state = bridge_state.render(machine, workload, cluster, "", monitoring, self._ca)
+        revoked = _revoked(lists, cluster)
+        self.state = bridge_state.render(
+            machine, workload, cluster, "", monitoring, self._ca, revoked=revoked
+        )
 
     def supply(self, asked: dict[str, Any]) -> dict[str, str]:
         """A wrapped secret for the machine's first log-in. Raises IdentityError."""
         from ansible_collections.brownfield.mesh.plugins.plugin_utils import vault_login
 
         return vault_login.wrapped(self._vault, self._ca, self._name, os.environ)
+
+
+def _revoked(lists: Sequence[Path], cluster: ClusterFacts) -> str:
+    """The user's revocation lists (PEM). Raises IdentityError."""
+    if not lists:
+        return ""
+    from ansible_collections.brownfield.mesh.plugins.plugin_utils import revocation
+
+    return revocation.read(lists, cluster.root_certificate)

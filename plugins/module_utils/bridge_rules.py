@@ -37,6 +37,7 @@ def check_bridge(entry: Entry, exists: Callable[[str, str], bool], report: Repor
         )
     _check_calls(entry, report)
     bridge: Bridge | None = entry.mesh.get("bridge")
+    _check_revocation(entry, bridge, exists, report)
     for index, port in enumerate(entry.workload.get("ports", ())):
         if bridge is not None and port.port == bridge.port:
             report(
@@ -78,6 +79,28 @@ def _check_identity(entry: Entry, exists: Callable[[str, str], bool], report: Re
                 "names a file that does not exist: %s" % shown(path),
                 "write the path of the %s of %s on the controller" % (name, whose),
             )
+
+
+def _check_revocation(
+    entry: Entry, bridge: Bridge | None, exists: Callable[[str, str], bool], report: Report
+) -> None:
+    if bridge is None or bridge.revocation is None:
+        return
+    for index, path in enumerate(bridge.revocation.lists):
+        if not exists("identity", path):
+            report(
+                "mesh.bridge.revocation.lists[%d]" % index,
+                "names a file that does not exist: %s" % shown(path),
+                "write the path of a revocation list on the controller",
+            )
+    identity: Identity | None = entry.merged("identity")
+    if identity is not None and identity.provider != "vault" and not bridge.revocation.lists:
+        report(
+            "mesh.bridge.revocation.lists",
+            "is empty, but the provider %s has no list that machines could fetch"
+            % identity.provider,
+            "write paths of revocation lists on the controller, or remove mesh.bridge.revocation",
+        )
 
 
 def _check_vault(

@@ -143,6 +143,11 @@ class Host:
         """Whether the command exits with 0."""
         return self._runner(argv)[0] == 0
 
+    def words(self, argv: Sequence[str]) -> str:
+        """What the command prints on either stream, whatever its exit code."""
+        _, out, err = self._runner(argv)
+        return out + err
+
     def read(self, path: str) -> Optional[str]:
         """The file's text, or None when there is none."""
         try:

@@ -72,6 +72,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
     Port,
     Prometheus,
     Proxy,
+    Revocation,
     Vault,
     Workload,
 )
@@ -186,6 +187,35 @@ IDENTITY_FIELDS = (
     Field("vault", VAULT, "Where and how a machine has its certificate signed by Vault."),
 )
 
+REVOCATION = Record(
+    Revocation,
+    (
+        Field(
+            "lists",
+            ListOf(Text(REQUIRED_PATH), (("",),)),
+            "PEM files on the controller: certificate revocation lists, each with the certificate"
+            " of its authority where that is not a root of the mesh.",
+        ),
+        Field(
+            "interval_seconds",
+            Whole(5, 3600),
+            "How often a machine fetches the lists of its PKI in Vault (provider vault).",
+        ),
+        Field(
+            "when_stale",
+            Choice(("refuse", "ignore")),
+            "When a list is over, whether peers of its authority are refused, or no list is looked"
+            " at.",
+        ),
+        Field(
+            "peers",
+            Choice(("bridges", "all")),
+            "Who is looked for in the lists: peers that the inventory has as bridges, or all, for"
+            " which every authority of the mesh must have a list.",
+        ),
+    ),
+)
+
 DNS = Field(
     "dns",
     Choice(("names", "off")),
@@ -266,6 +296,11 @@ MESH = Record(
                 (
                     Field("port", WORKLOAD_PORT, "The port at which the mesh reaches a bridge."),
                     Field("tls", Choice(("1.3", "1.2")), "The oldest TLS version it speaks."),
+                    Field(
+                        "revocation",
+                        REVOCATION,
+                        "How it learns of revoked certificates. Without it nobody looks for them.",
+                    ),
                 ),
             ),
             "Envoy in mode bridge.",

@@ -13,12 +13,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from ansible_collections.brownfield.mesh.plugins.module_utils import crl
 from ansible_collections.brownfield.mesh.plugins.module_utils.bridge import firewall, proxy
 from ansible_collections.brownfield.mesh.plugins.module_utils.bridge.state import (
     FIREWALL_UNIT,
     IDENTITY_TIMER,
     IDENTITY_UNIT,
     KEY,
+    REVOKED,
     UNIT,
     USER,
 )
@@ -71,7 +73,8 @@ def observe(
     certificate = parse_certificate(ask("/certs"))
     listening = parse_listening(host.read("/proc/net/tcp") or "")
     listening |= parse_listening(host.read("/proc/net/tcp6") or "")
-    renews = machine.mesh.identity.provider == "vault"
+    asked = machine.mesh.bridge.revocation
+    renews = machine.mesh.identity.provider == "vault" or asked is not None
     names = (UNIT, FIREWALL_UNIT, *((IDENTITY_TIMER,) if renews else ()))
     show = ["systemctl", "show", "--property", PROPERTIES, *names, IDENTITY_UNIT]
     units = parse_units(host.run(show, check=False))
@@ -82,6 +85,7 @@ def observe(
     checks = [
         *(check_unit(machine.name, name, units.get(name, {})) for name in names),
         *([check_renewal(machine.name, units.get(IDENTITY_UNIT, {}))] if renews else []),
+        *([check_revocation(machine.name, host.read(REVOKED) or "", time.time())] if asked else []),
         *check_sandbox(machine.name, unit, parse_exposure(exposure)),
         check_firewall(machine.name, workload, rules),
         check_serving(machine.name, values),
@@ -141,7 +145,8 @@ def check_unit(machine: str, unit: str, properties: Mapping[str, str]) -> Check:
 
 
 def check_renewal(machine: str, properties: Mapping[str, str]) -> Check:
-    """The last look whether to renew the certificate went well: the unit runs for a moment only."""
+    """The last look after certificate and revocation lists went well: the unit runs for a moment
+    only."""
     state = properties.get("ActiveState", "not found")
     return check(
         machine,
@@ -150,7 +155,26 @@ def check_renewal(machine: str, properties: Mapping[str, str]) -> Check:
         "not failed",
         state,
         state in ("inactive", "activating"),
-        "`journalctl -u %s` says why the certificate is not renewed." % IDENTITY_UNIT,
+        "`journalctl -u %s` says what it could not renew, and why." % IDENTITY_UNIT,
+    )
+
+
+def check_revocation(machine: str, text: str, now: float) -> Check:
+    """Envoy has revocation lists, and none of them is over."""
+    try:
+        lists = crl.newest(crl.read(text))
+    except crl.ListError:
+        lists = []
+    seen = ", ".join("%s until %s" % (one.shown, crl.utc(one.ends)) for one in lists)
+    return check(
+        machine,
+        "identity",
+        "revocation",
+        "lists that are not over",
+        seen or "no list is looked at",
+        bool(lists) and all(one.ends > now for one in lists),
+        "`journalctl -u %s` says why. Have the lists' authority sign others, bring those of"
+        " mesh.bridge.revocation.lists with onboard." % IDENTITY_UNIT,
     )
 
 

@@ -145,11 +145,28 @@ class Identity:
 
 
 @dataclass(frozen=True)
+class Revocation:
+    """How bridges learn of revoked certificates, and what they do when they no longer do.
+
+    ``lists`` are paths of PEM files on the controller. With the provider ``vault`` a machine also
+    fetches those of its PKI, each ``interval_seconds``. Whose certificates are looked for are
+    ``peers``: those that the inventory has as bridges, or all, for which all authorities of the
+    mesh must have lists.
+    """
+
+    lists: tuple[str, ...] = ()
+    interval_seconds: int = 30
+    when_stale: str = "refuse"  # refuse | ignore
+    peers: str = "bridges"  # bridges | all
+
+
+@dataclass(frozen=True)
 class Bridge:
     """Envoy in mode ``bridge``: the port of its inward listener, and its oldest TLS version."""
 
     port: int = 15443
     tls: str = "1.3"  # 1.3 | 1.2
+    revocation: Optional[Revocation] = None  # no list is looked at
 
 
 @dataclass(frozen=True)
@@ -317,7 +334,8 @@ class Machine:
     """One host that runs one workload, with what differs there from the rest of its mesh.
 
     ``name`` is the inventory name. ``address`` is the machine's own address, ``external_address``
-    the one by which the mesh reaches it when that is not the same (behind NAT).
+    the one by which the mesh reaches it when that is not the same (behind NAT). ``bridges`` are
+    the SPIFFE IDs of all bridges of the inventory, where they are looked for in revocation lists.
     """
 
     name: str
@@ -327,6 +345,7 @@ class Machine:
     ssh_port: int = 22
     mode: str = "sidecar"  # sidecar | bridge; auto until that is decided
     mesh: Mesh = Mesh()  # the mesh with this machine's overrides applied
+    bridges: tuple[str, ...] = ()
 
     @property
     def mesh_address(self) -> str:

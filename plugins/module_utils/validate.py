@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.brownfield.mesh.plugins.module_utils import entries as reading
@@ -73,13 +73,14 @@ def _fleet(found: Sequence[Entry]) -> Fleet:
     entries = {entry.key: entry for entry in machines}
     workloads = {key: Workload(**entries[key].workload) for key in sorted(entries)}
     hosts = {workload.service_host: workload for workload in workloads.values()}
+    bridges = _bridges(mesh, workloads.values())
     return Fleet(
         mesh=mesh,
         workloads=tuple(
             dataclasses.replace(w, calls=tuple(_known(call, hosts) for call in w.calls))
             for w in workloads.values()
         ),
-        machines=tuple(_machine(entry, mesh) for entry in machines),
+        machines=tuple(_machine(entry, mesh, bridges) for entry in machines),
         vantages=tuple(Vantage(entry.name, entry.address) for entry in found if entry.is_vantage),
     )
 
@@ -97,7 +98,14 @@ def _known(call: Call, hosts: Mapping[str, Workload]) -> Call:
     )
 
 
-def _machine(entry: Entry, mesh: Mesh) -> Machine:
+def _bridges(mesh: Mesh, workloads: Iterable[Workload]) -> tuple[str, ...]:
+    """The SPIFFE IDs of all bridges, where lists are looked at."""
+    if mesh.bridge.revocation is None:
+        return ()
+    return tuple(sorted({w.spiffe_id(mesh.trust_domain) for w in workloads if w.mode == "bridge"}))
+
+
+def _machine(entry: Entry, mesh: Mesh, bridges: tuple[str, ...]) -> Machine:
     overrides = {
         **{name: entry.machine[name] for name in ("network", "dns") if name in entry.machine},
         **{
@@ -114,4 +122,5 @@ def _machine(entry: Entry, mesh: Mesh) -> Machine:
         ssh_port=entry.ssh_port,
         mode=entry.workload["mode"],
         mesh=dataclasses.replace(mesh, **overrides) if overrides else mesh,
+        bridges=bridges if entry.workload["mode"] == "bridge" else (),
     )

@@ -23,6 +23,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.bridge.state impor
     CONFIG,
     IDENTITIES,
     KEY,
+    REVOKED,
     ROOTS,
 )
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
@@ -39,7 +40,13 @@ from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring.ports i
 
 Json = dict[str, Any]
 
-SECRETS = {"identity": CONFIG + "/identity.json", "roots": CONFIG + "/roots.json"}
+SECRETS = {
+    "identity": CONFIG + "/identity.json",
+    "roots": CONFIG + "/roots.json",
+    "listed": CONFIG + "/listed.json",
+}
+# The protocol name by which a bridge says what it is; it is never spoken.
+FROM_BRIDGE = "brownfield-mesh"
 MAX_CONNECTIONS = 10000
 BUFFER_BYTES = 1 << 15
 # Else Envoy would connect to the application before it knows who calls.
@@ -139,6 +146,16 @@ def secrets() -> dict[str, Json]:
                 "watched_directory": {"path": IDENTITIES},
             }
         },
+        # The same for peers who are looked for in lists of revoked certificates. The peer's own
+        # authority must have one then, those above need not; without any list there is no check.
+        "listed": {
+            "validation_context": {
+                "trusted_ca": {"filename": ROOTS},
+                "crl": {"filename": REVOKED},
+                "only_verify_leaf_cert_crl": True,
+                "watched_directory": {"path": IDENTITIES},
+            }
+        },
     }
     kind = _TYPES + "extensions.transport_sockets.tls.v3.Secret"
     return {
@@ -216,10 +233,15 @@ def _outward_cluster(call: Call, machine: Machine, gateway: str) -> Json:
         mesh.gateway.port,
         "http2" if call.protocol in ("http2", "grpc") else "http" if call.is_http else "",
     )
+    asked, callee = mesh.bridge.revocation, call.spiffe_id(mesh.trust_domain)
     tls = _tls_context(
         mesh.bridge.tls,
-        names.get("http2" if call.protocol in ("http2", "grpc") else call.protocol, ["istio"]),
-        [{"exact": call.spiffe_id(mesh.trust_domain)}],
+        [
+            *names.get("http2" if call.protocol in ("http2", "grpc") else call.protocol, ["istio"]),
+            FROM_BRIDGE,
+        ],
+        [{"exact": callee}],
+        "listed" if asked and (callee in machine.bridges or asked.peers == "all") else "roots",
     )
     cluster["transport_socket"] = {
         "name": "envoy.transport_sockets.tls",
@@ -249,25 +271,44 @@ def _inward_listener(machine: Machine, workload: Workload, served: Sequence[Port
         ],
         # What fits none of them is closed, counted (no_filter_chain_match), and written down.
         "access_log": [_access_log("connection")],
-        "filter_chains": [_inward_chain(machine, workload, port) for port in served],
+        "filter_chains": [
+            chain for port in served for chain in _inward_chains(machine, workload, port)
+        ],
     }
 
 
-def _inward_chain(machine: Machine, workload: Workload, port: Port) -> Json:
+def _inward_chains(machine: Machine, workload: Workload, port: Port) -> list[Json]:
+    """One chain for a port; or two, where bridges are looked for in lists and others are not, as
+    their authority may have none.
+
+    Which of the two it is says the caller, and it does not help him to lie: each lets in only
+    the identities that belong there.
+    """
+    asked = machine.mesh.bridge.revocation
+    everybody = callers_of(workload, port, machine.mesh.trust_domain)
+    if asked is None or asked.peers == "all":
+        secret = "listed" if asked else "roots"
+        return [_inward_chain(machine, workload, port, everybody, secret)]
+    bridges = [caller for caller in everybody if caller in machine.bridges]
+    others = [caller for caller in everybody if caller not in machine.bridges]
+    chains = [_inward_chain(machine, workload, port, others, "roots")]
+    if bridges:
+        chain = _inward_chain(machine, workload, port, bridges, "listed")
+        chain["name"] += "_bridges"
+        chain["filter_chain_match"]["application_protocols"] = [FROM_BRIDGE]
+        chains.append(chain)
+    return chains
+
+
+def _inward_chain(
+    machine: Machine, workload: Workload, port: Port, callers: Sequence[str], secret: str
+) -> Json:
     mesh = machine.mesh
-    callers = callers_of(workload, port, mesh.trust_domain)
     name = "application_%d" % port.port
-    rules = {
-        "action": "ALLOW",
-        "policies": {
-            "allow-list": {
-                "permissions": [{"any": True}],
-                "principals": [
-                    {"authenticated": {"principal_name": {"exact": caller}}} for caller in callers
-                ],
-            }
-        },
-    }
+    principals = [{"authenticated": {"principal_name": {"exact": caller}}} for caller in callers]
+    allowed = {"permissions": [{"any": True}], "principals": principals}
+    # Without a policy nobody is let in.
+    rules = {"action": "ALLOW", "policies": {"allow-list": allowed} if callers else {}}
     if port.is_http:
         # A member of the mesh that is not on the list is answered 403, as a sidecar would.
         admitted = [{"prefix": "spiffe://%s/" % mesh.trust_domain}]
@@ -282,7 +323,8 @@ def _inward_chain(machine: Machine, workload: Workload, port: Port) -> Json:
     else:
         # RBAC decides on the first bytes of a caller; a server that speaks first (MySQL) would have
         # spoken by then. So the handshake is for callers on the list only.
-        admitted = [{"exact": caller} for caller in callers]
+        # An empty list would admit everybody: the name of the trust domain itself is nobody's.
+        admitted = [{"exact": caller} for caller in callers or ["spiffe://" + mesh.trust_domain]]
         rbac = {
             "name": "envoy.filters.network.rbac",
             "typed_config": {
@@ -292,7 +334,8 @@ def _inward_chain(machine: Machine, workload: Workload, port: Port) -> Json:
             },
         }
         filters = [rbac, _tcp_proxy(name, inward=True)]
-    tls = _tls_context(mesh.bridge.tls, ["h2", "http/1.1"] if port.is_http else [], admitted)
+    alpn = ["h2", "http/1.1"] if port.is_http else []
+    tls = _tls_context(mesh.bridge.tls, alpn, admitted, secret)
     return {
         "name": name,
         "filter_chain_match": {
@@ -324,7 +367,8 @@ def _guarded(tls: Json) -> Json:
 
 def _figures_listeners(machine: Machine, monitoring: Sequence[Prometheus]) -> list[Json]:
     """node_exporter and Envoy's own figures, for monitoring: the handshake is for it only."""
-    mesh = machine.mesh
+    mesh, asked = machine.mesh, machine.mesh.bridge.revocation
+    secret = "listed" if asked and asked.peers == "all" else "roots"
     admitted = [{"exact": "spiffe://" + one.principal(mesh.trust_domain)} for one in monitoring]
     envoys = _http_manager("figures_proxy", {"cluster": "figures_proxy", "timeout": "10s"}, [])
     # Of the administration, which could stop Envoy, this page and no other.
@@ -339,7 +383,7 @@ def _figures_listeners(machine: Machine, monitoring: Sequence[Prometheus]) -> li
             "per_connection_buffer_limit_bytes": BUFFER_BYTES,
             "access_log": [_access_log("connection")],
             "filter_chains": [
-                {**_guarded(_tls_context(mesh.bridge.tls, [], admitted)), "filters": [end]}
+                {**_guarded(_tls_context(mesh.bridge.tls, [], admitted, secret)), "filters": [end]}
             ],
         }
         for name, port, end in (
@@ -389,7 +433,7 @@ def _cluster(name: str, address: str, port: int, protocol: str) -> Json:
     return cluster
 
 
-def _tls_context(version: str, alpn: Sequence[str], admitted: Sequence[Json]) -> Json:
+def _tls_context(version: str, alpn: Sequence[str], admitted: Sequence[Json], secret: str) -> Json:
     context: Json = {
         "tls_params": {
             "tls_minimum_protocol_version": "TLSv1_2" if version == "1.2" else "TLSv1_3",
@@ -403,7 +447,7 @@ def _tls_context(version: str, alpn: Sequence[str], admitted: Sequence[Json]) ->
                     {"san_type": "URI", "matcher": matcher} for matcher in admitted
                 ]
             },
-            "validation_context_sds_secret_config": _secret("roots"),
+            "validation_context_sds_secret_config": _secret(secret),
         },
     }
     if alpn:

@@ -33,6 +33,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.bridge.state impor
     USER,
     Authority,
     BridgeState,
+    Revocation,
     WantedIdentity,
 )
 from ansible_collections.brownfield.mesh.plugins.module_utils.cluster import ClusterFacts
@@ -70,11 +71,12 @@ def render(
     monitoring: Sequence[Prometheus] = (),
     ca: str = "",
     issuer: str = "",
+    revoked: str = "",
 ) -> BridgeState:
     """The machine's desired state. ``certificate`` is its chain (PEM) where it is known already,
     ``monitoring`` is whom it lets read its figures, ``ca`` the authority of Vault's certificate
     (PEM) where the machine turns to Vault, ``issuer`` the authority (PEM) where the controller
-    signs."""
+    signs, ``revoked`` the user's revocation lists (PEM)."""
     mesh = machine.mesh
     envoy = tuple(item for item in mesh.proxy.artifacts if item.name == "envoy")
     blank = bridge_envoy.bootstrap(machine, workload, cluster.gateway_address, "", monitoring)
@@ -85,13 +87,14 @@ def render(
     supervisor_text = Path(supervisor.__file__).read_text("utf-8")
     addresses = _addresses(machine, workload, monitoring)
     low = any(port < 1024 for _, port in addresses)
-    authority = _authority(mesh.identity, ca)
+    authority, asked = _authority(mesh.identity, ca), mesh.bridge.revocation
     identity = WantedIdentity(
         workload.spiffe_id(mesh.trust_domain),
         cluster.root_certificate,
         certificate,
         authority,
         issuer,
+        None if asked is None else Revocation(revoked, asked.when_stale),
     )
     in_memory = authority is not None and authority.vault.storage == "memory"
     # Envoy keeps looking where the identity was.
@@ -110,11 +113,14 @@ def render(
         Link("%s/multi-user.target.wants/%s" % (UNITS, unit), "%s/%s" % (UNITS, unit))
         for unit in (UNIT, FIREWALL_UNIT)
     ]
-    if authority is not None:
+    if identity.has_timer:
+        # Whatever has less time says how often to look.
+        looks = [authority.check_seconds] if authority else []
+        looks += [asked.interval_seconds] if asked else []
         files |= {
             IDENTITY_FILE: _json(to_data(identity)),
             "%s/%s" % (UNITS, IDENTITY_UNIT): bridge_units.identity(in_memory),
-            "%s/%s" % (UNITS, IDENTITY_TIMER): bridge_units.identity_timer(authority.check_seconds),
+            "%s/%s" % (UNITS, IDENTITY_TIMER): bridge_units.identity_timer(min(looks)),
         }
         links += [
             # At boot without delay, then by the timer.

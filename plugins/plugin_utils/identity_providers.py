@@ -66,7 +66,7 @@ def of(identity: Identity, spiffe_id: str, roots: str, paths: Sequence[Path]) ->
     provider: type[Files | LocalAuthority] = (
         Files if identity.provider == "files" else LocalAuthority
     )
-    return provider(identity, spiffe_id, _certificates(roots, "the mesh's root"), certificate, key)
+    return provider(identity, spiffe_id, certificates(roots, "the mesh's root"), certificate, key)
 
 
 class _Pair:
@@ -85,7 +85,7 @@ class _Pair:
         self._roots = roots
         self._key_path = key
         self._pem = _read(certificate)
-        self._chain = _certificates(self._pem, str(certificate))
+        self._chain = certificates(self._pem, str(certificate))
         self._where = str(certificate)
         _check_validity(self._chain[0], self._where)
         _check_chain(self._chain, roots, self._where)
@@ -221,7 +221,8 @@ def _read(path: Path) -> str:
         raise IdentityError("%s cannot be read: %s" % (path, error)) from None
 
 
-def _certificates(pem: str, where: str) -> list[x509.Certificate]:
+def certificates(pem: str, where: str) -> list[x509.Certificate]:
+    """The certificates in ``pem``, which came from ``where``. Raises IdentityError."""
     try:
         return x509.load_pem_x509_certificates(pem.encode())
     except ValueError:
@@ -261,6 +262,25 @@ def _check_chain(
             " signed it, so that peers may take the wrong one; have it signed again with an"
             " authority key identifier (RFC 5280, 4.2.1.1)" % (where, len(alike))
         )
+
+
+def leads_to(
+    one: x509.Certificate, chain: Sequence[x509.Certificate], roots: Sequence[x509.Certificate]
+) -> bool:
+    """Whether ``one`` is an authority that leads to a root by way of those in ``chain``."""
+    rest = [other for other in chain if other != one]
+    return _is_authority(one) and (
+        any(one == root or _issued(one, root) for root in roots)
+        or any(_issued(one, other) and leads_to(other, rest, roots) for other in rest)
+    )
+
+
+def may_sign_lists(authority: x509.Certificate) -> bool:
+    """Whether Envoy would take revocation lists of this authority (RFC 5280, 4.2.1.3, cRLSign)."""
+    try:
+        return authority.extensions.get_extension_for_class(x509.KeyUsage).value.crl_sign
+    except x509.ExtensionNotFound:
+        return True
 
 
 def _names_its_key(certificate: x509.Certificate) -> bool:

@@ -82,7 +82,7 @@ class Proxy:
         for path in (CONFIG, RUNTIME, IDENTITIES):
             self.box.path(path).mkdir(parents=True, exist_ok=True)
 
-    def give(self, pair: Pair | None = None, *above: Pair, **wanted: str) -> None:
+    def give(self, pair: Pair | None = None, *above: Pair, **wanted: Any) -> None:
         """Another certificate, other roots: what is ``wanted`` differs from then on."""
         self.identity = replace(self.identity, **wanted)
         chain = "".join(pem(one.certificate) for one in ((pair, *above) if pair else ()))

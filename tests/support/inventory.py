@@ -108,13 +108,15 @@ def as_variables(fleet: Fleet) -> Hosts:
         mesh = to_data(fleet.mesh)
         if mesh["identity"]["vault"] is None:
             del mesh["identity"]["vault"]
+        if mesh["bridge"]["revocation"] is None:
+            del mesh["bridge"]["revocation"]
         for proxy in (own["proxy"], mesh["proxy"]):
             for artifact in proxy["artifacts"]:
                 del artifact["path" if artifact["url"] else "url"]
         if mesh["prometheus"] is None:
             del mesh["prometheus"]
         overrides = {name: own[name] for name in ("network", "proxy", "capture", "dns")}
-        for name in ("name", "workload", "mode"):
+        for name in ("name", "workload", "mode", "bridges"):
             del content[name]
         hosts[machine.name] = {
             "mesh": mesh,

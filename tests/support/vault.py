@@ -203,6 +203,11 @@ class Server:
             .not_valid_before(now - datetime.timedelta(minutes=5))
             .not_valid_after(now + datetime.timedelta(days=30))
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+            # Without cRLSign Vault makes no lists.
+            .add_extension(
+                x509.KeyUsage(False, False, False, False, False, True, True, False, False),
+                critical=True,
+            )
             .add_extension(
                 x509.SubjectKeyIdentifier.from_public_key(asked.public_key()), critical=False
             )

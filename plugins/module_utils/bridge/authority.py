@@ -10,19 +10,16 @@ With ``jwt`` each log-in is by the token in a file, and nothing is kept.
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Optional
 
-from ansible_collections.brownfield.mesh.plugins.module_utils.bridge import credentials
+from ansible_collections.brownfield.mesh.plugins.module_utils.bridge import credentials, revocation
 from ansible_collections.brownfield.mesh.plugins.module_utils.bridge.state import (
     IDENTITY_FILE,
-    STATE,
     TOKEN,
     Authority,
     WantedIdentity,
@@ -42,6 +39,9 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.vault import (
 
 MAX_JWT = 1 << 16
 MAX_CHAIN = 8
+MAX_ISSUERS = 16
+_NO_LIST = "unable to find CRL for issuer"
+_ISSUER = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----\s*")
 
 
@@ -85,7 +85,7 @@ def issue(host: Host, wanted: WantedIdentity, login: Login) -> None:
     authority = wanted.authority
     if authority is None:
         raise MachineError("no authority is known to this machine; run onboard")
-    with _alone(host):
+    with credentials.alone(host):
         try:
             client = _client(authority)
             if authority.vault.login == "jwt":
@@ -102,6 +102,29 @@ def issue(host: Host, wanted: WantedIdentity, login: Login) -> None:
         except VaultError as error:
             raise MachineError(str(error)) from None
         credentials.install(host, wanted, chain, "")
+
+
+def fetch_lists(host: Host, wanted: WantedIdentity) -> None:
+    """Take over the revocation lists of Vault's issuers, for which nobody needs to log in. They
+    come into use with ``credentials.install``. Raises MachineError; what was kept stays then, and
+    one bad list keeps no other from being taken."""
+    authority = wanted.authority
+    if authority is None or wanted.revocation is None:
+        return
+    mount, failed = authority.vault.pki_mount, []
+    try:
+        client = _client(authority)
+        issuers = _issuers(client.call("GET", "%s/issuers?list=true" % mount))
+    except VaultError as error:
+        raise MachineError(str(error)) from None
+    for issuer in issuers:
+        try:
+            _fetch_list(host, client, wanted, mount, issuer)
+        except (VaultError, MachineError) as error:
+            failed.append(str(error))
+    revocation.forget(host, issuers, time.time())
+    if failed:
+        raise MachineError("; ".join(failed))
 
 
 def log_out(host: Host) -> None:
@@ -126,6 +149,35 @@ def chain_of(answer: Any, roots: str) -> str:
     known = {"".join(pem.split()) for pem in _PEM.findall(roots)}
     found += [pem for pem in above if "".join(pem.split()) not in known]
     return "".join(pem.strip() + "\n" for pem in found)
+
+
+def _issuers(answer: Any) -> list[str]:
+    data = answer.get("data")
+    names = data.get("keys") if isinstance(data, dict) else None
+    if not isinstance(names, list) or len(names) > MAX_ISSUERS:
+        raise VaultError("Vault's answer lacks data.keys, or has more than %d" % MAX_ISSUERS)
+    # They become names of files.
+    if not all(isinstance(name, str) and _ISSUER.fullmatch(name) for name in names):
+        raise VaultError("Vault's answer has no usable data.keys")
+    return names
+
+
+def _fetch_list(
+    host: Host, client: Client, wanted: WantedIdentity, mount: str, issuer: str
+) -> None:
+    path = "%s/issuer/%s" % (mount, issuer)
+    try:
+        text = text_at(client.call("GET", path + "/crl"), "data", "crl").strip() + "\n"
+    except VaultError as error:
+        # One without a key, such as a root above the others (vault:builtin/logical/pki).
+        if _NO_LIST in str(error):
+            return
+        raise
+    if text == revocation.kept(host, issuer):
+        return
+    answer = client.call("GET", path + "/json")
+    certificate, chain = text_at(answer, "data", "certificate"), chain_of(answer, "")
+    revocation.keep(host, wanted, issuer, text, certificate, chain)
 
 
 def _by_jwt(host: Host, client: Client, authority: Authority) -> str:
@@ -233,14 +285,3 @@ def _revoke(client: Client, token: str) -> None:
 
 def _client(authority: Authority) -> Client:
     return Client(authority.vault.address, authority.ca)
-
-
-@contextmanager
-def _alone(host: Host) -> Iterator[None]:
-    """One at a time: the timer may fire while onboard runs."""
-    handle = os.open(host.path(STATE), os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)

@@ -1,30 +1,37 @@
 # Copyright (c) 2026 the brownfield.mesh authors
 # SPDX-License-Identifier: Apache-2.0
-"""Certificate, key and roots on the machine: what is there, a request for what is not, a swap.
+"""Certificate, key, roots and revocation lists on the machine: what is there, a request for what
+is not, a swap.
 
-The three lie in a folder of their own, and a link leads to the folder in use: they change as one,
-by renaming the link, which is what Envoy watches for. A folder is complete before the link leads
+They lie in a folder of their own, and a link leads to the folder in use: they change as one, by
+renaming the link, which is what Envoy watches for. A folder is complete before the link leads
 to it, so that no half of an identity is ever in use.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import ssl
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Optional
 
 from ansible_collections.brownfield.mesh.plugins.module_utils import identity
+from ansible_collections.brownfield.mesh.plugins.module_utils.bridge import revocation
 from ansible_collections.brownfield.mesh.plugins.module_utils.bridge.state import (
     CERTIFICATE,
     CURRENT,
     IDENTITIES,
     ISSUER,
     KEY,
+    LISTS,
     NEXT_KEY,
+    REVOKED,
     ROOTS,
+    STATE,
     USER,
     Authority,
     WantedIdentity,
@@ -62,8 +69,13 @@ def usable(host: Host, wanted: WantedIdentity) -> bool:
 
 
 def current(host: Host, wanted: WantedIdentity) -> bool:
-    """Whether the identity is usable and the roots are those wanted."""
-    return usable(host, wanted) and host.read(ROOTS) == wanted.roots
+    """Whether the identity is usable, and roots and revocation lists are those wanted."""
+    return (
+        usable(host, wanted)
+        and host.read(ROOTS) == wanted.roots
+        and not revocation.missing(host, wanted)
+        and host.read(REVOKED) == revocation.for_envoy(host, wanted, time.time())
+    )
 
 
 def request(host: Host, wanted: WantedIdentity) -> str:
@@ -81,7 +93,7 @@ def request(host: Host, wanted: WantedIdentity) -> str:
 
 def install(host: Host, wanted: WantedIdentity, certificate: str, key: str) -> None:
     """Bring the identity into use. Empty texts mean what the machine has: its key that waits for
-    the certificate, or with no certificate either, the pair in use with other roots.
+    the certificate, or with no certificate either, the pair in use with other roots and lists.
 
     Raises MachineError when they do not belong together; what is in use stays in use then.
     """
@@ -89,7 +101,8 @@ def install(host: Host, wanted: WantedIdentity, certificate: str, key: str) -> N
         certificate, key = host.read(CERTIFICATE) or "", host.read(KEY) or ""
     elif not key:
         key = host.read(NEXT_KEY) or ""
-    content = certificate + wanted.roots + wanted.issuer
+    lists = revocation.for_envoy(host, wanted, time.time())
+    content = certificate + wanted.roots + wanted.issuer + lists
     name = hashlib.sha256(content.encode()).hexdigest()[:16]
     folder = "%s/%s" % (IDENTITIES, name)
     for change in compare_directory(host, Directory(folder, 0o750, "root", USER)):
@@ -98,13 +111,27 @@ def install(host: Host, wanted: WantedIdentity, certificate: str, key: str) -> N
     host.write(File(folder + "/cert-chain.pem", certificate, 0o644))
     host.write(File(folder + "/roots.pem", wanted.roots, 0o644))
     host.write(File(folder + "/issuer.pem", wanted.issuer, 0o644))
-    problem = _problem(host, folder, wanted)
+    host.write(File(folder + "/revoked.pem", lists, 0o644))
+    problem = _problem(host, folder, wanted) or revocation.set_back(host, lists)
     if problem:
         host.remove(folder)
         raise MachineError(problem)
     for change in compare_link(host, Link(CURRENT, name)):
         change.act()
     host.remove(NEXT_KEY)
+    if wanted.revocation is None:
+        host.remove(LISTS)
+
+
+@contextmanager
+def alone(host: Host) -> Iterator[None]:
+    """One at a time: the timer may fire while onboard runs."""
+    handle = os.open(host.path(STATE), os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def tidy(host: Host) -> None:

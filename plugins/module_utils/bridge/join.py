@@ -174,15 +174,17 @@ def _identity(host: Host, state: BridgeState, supply: Supply) -> Change:
     found = identity.read(host.path(CERTIFICATE))
 
     def act() -> None:
+        authority.fetch_lists(host, state.identity)
         if state.identity.authority is None or _renewed(host, state):
-            credentials.install(host, state.identity, supply.certificate, supply.key)
+            with credentials.alone(host):
+                credentials.install(host, state.identity, supply.certificate, supply.key)
         else:
             authority.issue(host, state.identity, supply.login)
 
     return Change(
         "identity",
         "%s\n" % found.spiffe_id if found else "",
-        "%s (certificate, key and roots)\n" % state.identity.spiffe_id,
+        "%s (certificate, key, roots and revocation lists)\n" % state.identity.spiffe_id,
         act,
     )
 

@@ -1,6 +1,7 @@
 # Copyright (c) 2026 the brownfield.mesh authors
 # SPDX-License-Identifier: Apache-2.0
-"""The program behind mesh-identity.timer: renew the machine's certificate when it is time.
+"""The program behind mesh-identity.timer: bring newer revocation lists into use, and renew the
+machine's certificate when it is time.
 
 ``python3 -m ...bridge.renew``. Nothing to do: silence. A failure is one line and exit code 1, so
 that systemd calls the unit failed; what serves goes on serving, and the timer tries again.
@@ -10,10 +11,19 @@ from __future__ import annotations
 
 import sys
 import time
+from typing import Callable
 
 from ansible_collections.brownfield.mesh.plugins.module_utils import identity
-from ansible_collections.brownfield.mesh.plugins.module_utils.bridge import authority, credentials
-from ansible_collections.brownfield.mesh.plugins.module_utils.bridge.state import CERTIFICATE, UNIT
+from ansible_collections.brownfield.mesh.plugins.module_utils.bridge import (
+    authority,
+    credentials,
+    revocation,
+)
+from ansible_collections.brownfield.mesh.plugins.module_utils.bridge.state import (
+    CERTIFICATE,
+    REVOKED,
+    UNIT,
+)
 from ansible_collections.brownfield.mesh.plugins.module_utils.desired import Host, MachineError
 
 # Certificates of one minute are renewed spread over this part of their lives.
@@ -33,6 +43,8 @@ def renew(host: Host, now: float) -> str:
     wanted = authority.read(host)
     if wanted is None:
         raise MachineError("this machine has not joined; run onboard")
+    if wanted.authority is None:
+        return ""
     found = identity.read(host.path(CERTIFICATE))
     same = found is not None and found.spiffe_id == wanted.spiffe_id
     if found and same and now < due(found, identity.serial(host.path(CERTIFICATE))):
@@ -50,6 +62,31 @@ def renew(host: Host, now: float) -> str:
     return "certificate renewed; it ends %s" % _utc(new.not_after if new else 0)
 
 
+def update(host: Host, now: float) -> str:
+    """Fetch revocation lists, and bring those that there are now into use; a line that says what
+    was done, or ''. Raises MachineError, also for lists that are over or soon will be."""
+    wanted = authority.read(host)
+    if wanted is None or wanted.revocation is None:
+        return ""
+    failed, said = [], ""
+    try:
+        authority.fetch_lists(host, wanted)
+    except MachineError as error:
+        failed.append("revocation lists not fetched: %s" % error)
+    with credentials.alone(host):
+        wanted = authority.read(host) or wanted
+        lists = revocation.for_envoy(host, wanted, now)
+        # Without a certificate they come into use with the first.
+        if identity.read(host.path(CERTIFICATE)) and host.read(REVOKED) != lists:
+            credentials.tidy(host)
+            credentials.install(host, wanted, "", "")
+            said = "other revocation lists are in use now"
+    failed += revocation.problems(host, wanted, now)
+    if failed:
+        raise MachineError("; ".join([said, *failed] if said else failed))
+    return said
+
+
 def _left(found: identity.Identity | None, now: float) -> str:
     if found is None:
         return "the machine has none, its bridge refuses everything"
@@ -65,14 +102,19 @@ def _utc(seconds: float) -> str:
 
 def main(host: Host | None = None) -> int:
     """Run it; the exit code."""
-    try:
-        said = renew(host or Host(), time.time())
-    except (MachineError, OSError, ValueError) as error:
-        print(" ".join(str(error).split()), file=sys.stderr)
-        return 1
-    if said:
-        print(said)
-    return 0
+    host = host or Host()
+    steps: tuple[Callable[[Host, float], str], ...] = (update, renew)
+    failed = False
+    for step in steps:
+        try:
+            said = step(host, time.time())
+        except (MachineError, OSError, ValueError) as error:
+            print(" ".join(str(error).split()), file=sys.stderr)
+            failed = True
+        else:
+            if said:
+                print(said)
+    return int(failed)
 
 
 if __name__ == "__main__":

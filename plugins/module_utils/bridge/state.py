@@ -30,9 +30,12 @@ CERTIFICATE = CURRENT + "/cert-chain.pem"
 KEY = CURRENT + "/key.pem"
 ROOTS = CURRENT + "/roots.pem"
 ISSUER = CURRENT + "/issuer.pem"
+REVOKED = CURRENT + "/revoked.pem"
 # What is yet to be of use: the key of a certificate to come, and the log-in to Vault.
 NEXT_KEY = IDENTITIES + "/next-key.pem"
 TOKEN = IDENTITIES + "/login"
+# The newest lists of Vault's issuers, which are no secret, and are not to go back by a reboot.
+LISTS = STATE + "/revocation"
 
 # Renewal by the machine itself. Kept in memory, IDENTITIES is a link to MEMORY.
 IDENTITY_FILE = CONFIG + "/renewal.json"
@@ -58,6 +61,16 @@ class Authority:
 
 
 @dataclass(frozen=True)
+class Revocation:
+    """Which certificates of peers are refused though they have not ended: ``lists`` are the user's
+    (PEM); an authority's own the machine fetches. ``when_stale`` is what becomes of peers when
+    a list is over: refuse or ignore."""
+
+    lists: str
+    when_stale: str
+
+
+@dataclass(frozen=True)
 class WantedIdentity:
     """The identity the machine is to have.
 
@@ -65,7 +78,7 @@ class WantedIdentity:
     empty the machine makes a key and asks for a certificate: the controller, or ``authority`` when
     there is one. ``roots`` are the mesh's (PEM, several while one takes the place of another);
     ``issuer`` is whose signature the certificate must bear (PEM), empty where only the provider
-    knows.
+    knows. Without ``revocation`` no peer's certificate is looked for in a list.
     """
 
     spiffe_id: str
@@ -73,6 +86,12 @@ class WantedIdentity:
     certificate: str = ""
     authority: Optional[Authority] = None
     issuer: str = ""
+    revocation: Optional[Revocation] = None
+
+    @property
+    def has_timer(self) -> bool:
+        """Whether the machine itself looks after it."""
+        return self.authority is not None or self.revocation is not None
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 # Copyright (c) 2026 the brownfield.mesh authors
 # SPDX-License-Identifier: Apache-2.0
-"""The renewal on the machine: its program, its timer, and where keys are kept. On, and away."""
+"""The renewal on the machine (of its certificate, and of revocation lists): its program, its timer,
+and where keys are kept. On, and away."""
 
 from __future__ import annotations
 
@@ -33,7 +34,9 @@ MODULES = (
     "identity",
     "spec",
     "vault",
+    "crl",
     "bridge.state",
+    "bridge.revocation",
     "bridge.credentials",
     "bridge.authority",
 )
@@ -56,7 +59,7 @@ def compare(host: Host, wanted: WantedIdentity) -> list[Change]:
     """What must change before the machine's files: the program, or its absence, and the place of
     keys when that moves."""
     changes = []
-    if wanted.authority is None:
+    if not wanted.has_timer:
         changes += retire(host)
     else:
         for file in program():
@@ -76,7 +79,7 @@ def compare(host: Host, wanted: WantedIdentity) -> list[Change]:
 
 def timer(host: Host, wanted: WantedIdentity, files: list[Change]) -> list[Change]:
     """The start of the timer, when it does not run or is not as it was."""
-    if wanted.authority is None:
+    if not wanted.has_timer:
         return []
     path = "%s/%s" % (UNITS, IDENTITY_TIMER)
     runs = host.succeeds(["systemctl", "is-active", "--quiet", IDENTITY_TIMER])

@@ -244,3 +244,29 @@ def test_a_package_brings_an_agent() -> None:
 
 def test_a_sidecar_is_not_asked_for_any_of_it() -> None:
     assert parse(lab())
+
+
+def with_revocation(hosts: Hosts, **revocation: Any) -> Hosts:
+    """All hosts look at lists."""
+    for variables in hosts.values():
+        if "mesh" in variables:
+            bridge = {"revocation": revocation}
+            variables["mesh"] = {**variables["mesh"], "bridge": bridge}
+    return hosts
+
+
+def test_lists_must_be_there() -> None:
+    found = problems_of(with_revocation(bridged(), lists=["pki/a.crl"]), "pki/a.crl")
+    assert {p.variable for p in found} == {"mesh.bridge.revocation.lists[0]"}
+    assert {p.variable for p in problems_of(with_revocation(bridged()))} == {
+        "mesh.bridge.revocation.lists"
+    }
+    assert parse(with_revocation(vaulted())).mesh.bridge.revocation is not None
+
+
+def test_each_bridge_is_told_of_all_bridges() -> None:
+    fleet = parse(with_revocation(vaulted()))
+    told = {m.name: m.bridges for m in fleet.machines}
+    assert told[BATCH] == ("spiffe://cluster.local/ns/batch/sa/legacy-batch",)
+    assert {names for name, names in told.items() if name != BATCH} == {()}
+    assert {m.bridges for m in parse(vaulted()).machines} == {()}

@@ -11,17 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.brownfield.mesh.plugins.module_utils import observe_bridge
+from ansible_collections.brownfield.mesh.plugins.module_utils import crl, observe_bridge
 from ansible_collections.brownfield.mesh.plugins.module_utils.bridge.state import KEY
 from ansible_collections.brownfield.mesh.plugins.module_utils.desired import Host
 from ansible_collections.brownfield.mesh.plugins.module_utils.observe_bridge import (
+    check_revocation,
     observe,
     statistics,
 )
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Identity, Machine
 from ansible_collections.brownfield.mesh.plugins.plugin_utils import bridge_state
 
-from tests.support.bridge import BILLING, MACHINE, SPIFFE_ID
+from tests.support.bridge import BILLING, MACHINE, SPIFFE_ID, issue, revocation_list
 
 UNITS = """\
 Id=mesh-bridge.service
@@ -183,3 +184,14 @@ def test_the_renewal_runs_and_went_well(
     found = [item["id"] for item in look.looked(machine)["checks"] if not item["passed"]]
     assert [name.split("/", 1)[1] for name in found] == failed
     assert "renewal" not in json.dumps(look.looked())
+
+
+def test_lists_in_use_are_shown_and_one_that_is_over_is_found() -> None:
+    authority = issue(authority=True)
+    lists = crl.read(revocation_list(authority, number=3))
+    found = check_revocation("billing-1", lists[0].pem, lists[0].ends - 1)
+    assert found.passed
+    assert "the list 3 of authority" in found.seen
+    assert not check_revocation("billing-1", lists[0].pem, lists[0].ends + 1).passed
+    for text in ("", "rubbish", "-----BEGIN X509 CRL-----"):
+        assert not check_revocation("billing-1", text, 0).passed

@@ -25,6 +25,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
     Bridge,
     Call,
     Prometheus,
+    Revocation,
     Workload,
 )
 from ansible_collections.brownfield.mesh.plugins.plugin_utils import bridge_envoy
@@ -89,6 +90,7 @@ def _validate(config: Any, folder: Path) -> subprocess.CompletedProcess[str]:
     (identities / "cert-chain.pem").write_text(pem(pair.certificate))
     (identities / "roots.pem").write_text(pem(pair.certificate))
     (identities / "key.pem").write_text(pem(pair.key))
+    (identities / "revoked.pem").write_text("")
     for path in (CONFIG, RUNTIME):
         (folder / path.lstrip("/")).mkdir(parents=True, exist_ok=True)
 
@@ -192,7 +194,7 @@ def test_outward_it_asks_for_one_service_and_believes_one_identity(
     context = cluster["transport_socket"]["typed_config"]
     assert context["sni"] == "outbound_.%d_._.%s.svc.cluster.local" % (port, host)
     assert _admitted(cluster) == {("exact", "spiffe://cluster.local/ns/" + account)}
-    assert _tls(cluster)["alpn_protocols"] == alpn
+    assert _tls(cluster)["alpn_protocols"] == [*alpn, "brownfield-mesh"]
     (endpoint,) = cluster["load_assignment"]["endpoints"][0]["lb_endpoints"]
     address = {"address": GATEWAY, "port_value": 15443}
     assert endpoint["endpoint"]["address"]["socket_address"] == address
@@ -254,3 +256,51 @@ def test_of_the_administration_only_figures_are_shown() -> None:
     (route,) = host["routes"]
     assert route["match"]["path"] == "/stats/prometheus"
     assert route["match"]["headers"] == [{"name": ":method", "string_match": {"exact": "GET"}}]
+
+
+def _secrets(config: dict[str, Any]) -> dict[str, str]:
+    """By which roots, with lists or without, each chain and cluster judges its peers."""
+    found = {}
+    static = config["static_resources"]
+    chains = [chain for item in static["listeners"] for chain in item["filter_chains"]]
+    for part in (*chains, *static["clusters"]):
+        if "transport_socket" in part:
+            context = _tls(part)["combined_validation_context"]
+            found[part.get("name", "")] = context["validation_context_sds_secret_config"]["name"]
+    return found
+
+
+ADMIN = "spiffe://cluster.local/ns/ops/sa/admin"
+SHOP = "spiffe://cluster.local/ns/shop/sa/shop-api"
+
+
+def test_bridges_are_looked_for_in_lists_and_others_are_not(tmp_path: Path) -> None:
+    mesh = replace(MACHINE.mesh, bridge=Bridge(revocation=Revocation()))
+    machine = replace(MACHINE, mesh=mesh, bridges=(ADMIN, SHOP))
+    config = bridge_envoy.bootstrap(machine, BILLING, GATEWAY)
+    assert _secrets(config) == {
+        "application_5432": "roots",
+        "application_5432_bridges": "listed",
+        "application_8080": "roots",
+        "application_8080_bridges": "listed",
+        "application_9000": "roots",
+        "application_9000_bridges": "listed",
+        "outward_5432_db.payments.svc.cluster.local": "roots",
+        "outward_8080_shop-api.shop.svc.cluster.local": "listed",
+        "outward_9090_db.payments.svc.cluster.local": "roots",
+    }
+    chains = {chain["name"]: chain for chain in _listener(config, "inward")["filter_chains"]}
+    assert _rules(chains["application_8080_bridges"]) == {ADMIN, SHOP}
+    assert _rules(chains["application_8080"]) == {"spiffe://cluster.local/ns/batch/sa/legacy-batch"}
+    # Of plain ports nobody but bridges may call these: an empty list would admit all.
+    assert _admitted(chains["application_5432"]) == {("exact", "spiffe://cluster.local")}
+    assert _validate(config, tmp_path).stderr == ""
+
+
+def test_all_are_looked_for_where_all_are_asked_for(tmp_path: Path) -> None:
+    mesh = replace(MACHINE.mesh, bridge=Bridge(revocation=Revocation(peers="all")))
+    config = bridge_envoy.bootstrap(
+        replace(MACHINE, mesh=mesh), BILLING, GATEWAY, monitoring=WATCHED_BY
+    )
+    assert set(_secrets(config).values()) == {"listed"}
+    assert _validate(config, tmp_path).stderr == ""
