@@ -17,15 +17,7 @@ import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.brownfield.mesh.plugins.module_utils.bridge.state import (
-    ADMIN_SOCKET,
-    CERTIFICATE,
-    CONFIG,
-    IDENTITIES,
-    KEY,
-    REVOKED,
-    ROOTS,
-)
+from ansible_collections.brownfield.mesh.plugins.module_utils.bridge.state import ADMIN_SOCKET
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
     Call,
     Machine,
@@ -33,6 +25,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
     Prometheus,
     Workload,
 )
+from ansible_collections.brownfield.mesh.plugins.plugin_utils import bridge_tls
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring.ports import (
     EXPORTER_PORT,
     PROXY_FIGURES_PORT,
@@ -40,13 +33,6 @@ from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring.ports i
 
 Json = dict[str, Any]
 
-SECRETS = {
-    "identity": CONFIG + "/identity.json",
-    "roots": CONFIG + "/roots.json",
-    "listed": CONFIG + "/listed.json",
-}
-# The protocol name by which a bridge says what it is; it is never spoken.
-FROM_BRIDGE = "brownfield-mesh"
 MAX_CONNECTIONS = 10000
 BUFFER_BYTES = 1 << 15
 # Else Envoy would connect to the application before it knows who calls.
@@ -56,15 +42,6 @@ AFTER_HANDSHAKE = {
 }
 # Names have their addresses here, away from those in use (127.0.0.1, 127.0.1.1, 127.0.0.53).
 LOOPBACK = ipaddress.IPv4Network("127.128.0.0/9")
-
-# Envoy does not look at the length of a peer's key. PSS with SHA-512 needs 1040 bits of an RSA key
-# (RFC 8017, 9.1.1), so one of 1024 bits cannot prove itself.
-SIGNATURES = [
-    "ecdsa_secp256r1_sha256",
-    "ecdsa_secp384r1_sha384",
-    "ecdsa_secp521r1_sha512",
-    "rsa_pss_rsae_sha512",
-]
 
 _TYPES = "type.googleapis.com/envoy."
 _HTTP_OPTIONS = _TYPES + "extensions.upstreams.http.v3.HttpProtocolOptions"
@@ -123,44 +100,6 @@ def bootstrap(
             ]
         },
         "static_resources": {"listeners": listeners, "clusters": clusters},
-    }
-
-
-def secrets() -> dict[str, Json]:
-    """The files in which Envoy finds its secrets (SDS), by path. They name files, and hold none.
-
-    Envoy reads these files anew when something is renamed in their folder's parent, as the link
-    to the current identity is.
-    """
-    content: dict[str, Json] = {
-        "identity": {
-            "tls_certificate": {
-                "certificate_chain": {"filename": CERTIFICATE},
-                "private_key": {"filename": KEY},
-                "watched_directory": {"path": IDENTITIES},
-            }
-        },
-        "roots": {
-            "validation_context": {
-                "trusted_ca": {"filename": ROOTS},
-                "watched_directory": {"path": IDENTITIES},
-            }
-        },
-        # The same for peers who are looked for in lists of revoked certificates. The peer's own
-        # authority must have one then, those above need not; without any list there is no check.
-        "listed": {
-            "validation_context": {
-                "trusted_ca": {"filename": ROOTS},
-                "crl": {"filename": REVOKED},
-                "only_verify_leaf_cert_crl": True,
-                "watched_directory": {"path": IDENTITIES},
-            }
-        },
-    }
-    kind = _TYPES + "extensions.transport_sockets.tls.v3.Secret"
-    return {
-        SECRETS[name]: {"resources": [{"@type": kind, "name": name, **value}]}
-        for name, value in content.items()
     }
 
 
@@ -234,23 +173,16 @@ def _outward_cluster(call: Call, machine: Machine, gateway: str) -> Json:
         "http2" if call.protocol in ("http2", "grpc") else "http" if call.is_http else "",
     )
     asked, callee = mesh.bridge.revocation, call.spiffe_id(mesh.trust_domain)
-    tls = _tls_context(
+    tls = bridge_tls.context(
         mesh.bridge.tls,
         [
             *names.get("http2" if call.protocol in ("http2", "grpc") else call.protocol, ["istio"]),
-            FROM_BRIDGE,
+            bridge_tls.FROM_BRIDGE,
         ],
         [{"exact": callee}],
         "listed" if asked and (callee in machine.bridges or asked.peers == "all") else "roots",
     )
-    cluster["transport_socket"] = {
-        "name": "envoy.transport_sockets.tls",
-        "typed_config": {
-            "@type": _TYPES + "extensions.transport_sockets.tls.v3.UpstreamTlsContext",
-            "sni": server_name(call.fqdn, call.port),
-            "common_tls_context": tls,
-        },
-    }
+    cluster.update(bridge_tls.spoken(tls, server_name(call.fqdn, call.port)))
     cluster["upstream_connection_options"] = {"tcp_keepalive": {"keepalive_time": 300}}
     return cluster
 
@@ -295,7 +227,7 @@ def _inward_chains(machine: Machine, workload: Workload, port: Port) -> list[Jso
     if bridges:
         chain = _inward_chain(machine, workload, port, bridges, "listed")
         chain["name"] += "_bridges"
-        chain["filter_chain_match"]["application_protocols"] = [FROM_BRIDGE]
+        chain["filter_chain_match"]["application_protocols"] = [bridge_tls.FROM_BRIDGE]
         chains.append(chain)
     return chains
 
@@ -335,33 +267,15 @@ def _inward_chain(
         }
         filters = [rbac, _tcp_proxy(name, inward=True)]
     alpn = ["h2", "http/1.1"] if port.is_http else []
-    tls = _tls_context(mesh.bridge.tls, alpn, admitted, secret)
+    tls = bridge_tls.context(mesh.bridge.tls, alpn, admitted, secret)
     return {
         "name": name,
         "filter_chain_match": {
             "transport_protocol": "tls",
             "server_names": [server_name(workload.service_host, port.port)],
         },
-        **_guarded(tls),
+        **bridge_tls.taken(tls),
         "filters": filters,
-    }
-
-
-def _guarded(tls: Json) -> Json:
-    """What a filter chain has that takes mutual TLS only."""
-    return {
-        "transport_socket": {
-            "name": "envoy.transport_sockets.tls",
-            "typed_config": {
-                "@type": _TYPES + "extensions.transport_sockets.tls.v3.DownstreamTlsContext",
-                "require_client_certificate": True,
-                # A resumed session would outlive a certificate's end and a change of roots.
-                "disable_stateless_session_resumption": True,
-                "disable_stateful_session_resumption": True,
-                "common_tls_context": tls,
-            },
-        },
-        "transport_socket_connect_timeout": "10s",
     }
 
 
@@ -370,6 +284,7 @@ def _figures_listeners(machine: Machine, monitoring: Sequence[Prometheus]) -> li
     mesh, asked = machine.mesh, machine.mesh.bridge.revocation
     secret = "listed" if asked and asked.peers == "all" else "roots"
     admitted = [{"exact": "spiffe://" + one.principal(mesh.trust_domain)} for one in monitoring]
+    guarded = bridge_tls.taken(bridge_tls.context(mesh.bridge.tls, [], admitted, secret))
     envoys = _http_manager("figures_proxy", {"cluster": "figures_proxy", "timeout": "10s"}, [])
     # Of the administration, which could stop Envoy, this page and no other.
     (host,) = envoys["typed_config"]["route_config"]["virtual_hosts"]
@@ -382,9 +297,7 @@ def _figures_listeners(machine: Machine, monitoring: Sequence[Prometheus]) -> li
             "stat_prefix": name,
             "per_connection_buffer_limit_bytes": BUFFER_BYTES,
             "access_log": [_access_log("connection")],
-            "filter_chains": [
-                {**_guarded(_tls_context(mesh.bridge.tls, [], admitted, secret)), "filters": [end]}
-            ],
+            "filter_chains": [{**guarded, "filters": [end]}],
         }
         for name, port, end in (
             ("figures_machine", EXPORTER_PORT, _tcp_proxy("figures_machine", inward=True)),
@@ -431,33 +344,6 @@ def _cluster(name: str, address: str, port: int, protocol: str) -> Json:
             }
         }
     return cluster
-
-
-def _tls_context(version: str, alpn: Sequence[str], admitted: Sequence[Json], secret: str) -> Json:
-    context: Json = {
-        "tls_params": {
-            "tls_minimum_protocol_version": "TLSv1_2" if version == "1.2" else "TLSv1_3",
-            "tls_maximum_protocol_version": "TLSv1_3",
-            "signature_algorithms": SIGNATURES,
-        },
-        "tls_certificate_sds_secret_configs": [_secret("identity")],
-        "combined_validation_context": {
-            "default_validation_context": {
-                "match_typed_subject_alt_names": [
-                    {"san_type": "URI", "matcher": matcher} for matcher in admitted
-                ]
-            },
-            "validation_context_sds_secret_config": _secret(secret),
-        },
-    }
-    if alpn:
-        context["alpn_protocols"] = list(alpn)
-    return context
-
-
-def _secret(name: str) -> Json:
-    source = {"path_config_source": {"path": SECRETS[name]}, "resource_api_version": "V3"}
-    return {"name": name, "sds_config": source}
 
 
 def _http_manager(name: str, route: Mapping[str, Any], filters: Sequence[Json]) -> Json:

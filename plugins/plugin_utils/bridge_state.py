@@ -53,7 +53,11 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
     Workload,
     to_data,
 )
-from ansible_collections.brownfield.mesh.plugins.plugin_utils import bridge_envoy, bridge_units
+from ansible_collections.brownfield.mesh.plugins.plugin_utils import (
+    bridge_envoy,
+    bridge_tls,
+    bridge_units,
+)
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring.ports import (
     EXPORTER_PORT,
     PROXY_FIGURES_PORT,
@@ -101,7 +105,7 @@ def render(
     moved = [MEMORY] if in_memory else []
     unit_digest = _digest([bridge_units.bridge("", low), supervisor_text, *moved])
     mark, rules = firewall(workload)
-    names = bridge_envoy.secrets()
+    names = bridge_tls.secrets()
     files = {
         SUPERVISOR: supervisor_text,
         FIREWALL: rules,

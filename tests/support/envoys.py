@@ -39,7 +39,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
     Port,
     Workload,
 )
-from ansible_collections.brownfield.mesh.plugins.plugin_utils import bridge_envoy
+from ansible_collections.brownfield.mesh.plugins.plugin_utils import bridge_envoy, bridge_tls
 
 from lab import tools
 from tests.support.bridge import Box, Pair, pem
@@ -91,7 +91,7 @@ class Proxy:
     def start(self, gateway: str, stack: ExitStack) -> None:
         """Returns when it serves."""
         config = bridge_envoy.bootstrap(self.machine, self.workload, gateway)
-        for path, content in bridge_envoy.secrets().items():
+        for path, content in bridge_tls.secrets().items():
             self.box.path(path).write_text(self._here(content))
         file = self.box.path(CONFIG + "/envoy.json")
         file.write_text(self._here(config))
@@ -139,7 +139,7 @@ class Application:
     """A server that sends back what it gets, and counts who came."""
 
     def __init__(self, stack: ExitStack) -> None:
-        self.server = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        self.server = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=1024))
         self.port = int(self.server.getsockname()[1])
         self.came = 0
         threading.Thread(target=self._serve, daemon=True).start()
@@ -149,9 +149,10 @@ class Application:
             while True:
                 connection, _ = self.server.accept()
                 self.came += 1
-                threading.Thread(target=self._echo, args=[connection], daemon=True).start()
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                threading.Thread(target=self._answer, args=[connection], daemon=True).start()
 
-    def _echo(self, connection: socket.socket) -> None:
+    def _answer(self, connection: socket.socket) -> None:
         with connection, suppress(OSError):
             while content := connection.recv(4096):
                 connection.sendall(content)

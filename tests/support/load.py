@@ -12,28 +12,15 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 
-SECONDS = 20
+from tests.support.envoys import SECONDS, Application
+
 REQUEST = b"GET / HTTP/1.1\r\nHost: billing\r\n\r\n"
 GOOD = (REQUEST[:12], b"HTTP/1.1 200")
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
-class WebServer:
+class WebServer(Application):
     """A server that answers each request with 200, and counts the connections."""
-
-    def __init__(self, stack: ExitStack) -> None:
-        self.server = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=1024))
-        self.port = int(self.server.getsockname()[1])
-        self.came = 0
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self) -> None:
-        with suppress(OSError):
-            while True:
-                connection, _ = self.server.accept()
-                self.came += 1
-                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                threading.Thread(target=self._answer, args=[connection], daemon=True).start()
 
     def _answer(self, connection: socket.socket) -> None:
         with connection, suppress(OSError):

@@ -96,11 +96,7 @@ def retire(
     Returns changed and diff. Raises MachineError.
     """
     host.require_root()
-    paths = [
-        "%s/%s.wants/%s" % (UNITS, target, unit)
-        for unit in units
-        for target in ("multi-user.target", "timers.target")
-    ]
+    paths = [path for unit in units for path in _wanted_by(unit)]
     paths += ["%s/%s" % (UNITS, unit) for unit in units]
     paths += ["/var/lib/private/" + name for name in states]
     paths += ["/var/lib/" + name for name in states]
@@ -141,6 +137,11 @@ def _wants(unit: Unit) -> str:
     return "%s/%s.wants/%s" % (UNITS, unit.wanted_by, unit.name)
 
 
+def _wanted_by(unit: str) -> list[str]:
+    """Where links may be by which a unit is started."""
+    return ["%s/%s.wants/%s" % (UNITS, t, unit) for t in ("multi-user.target", "timers.target")]
+
+
 def _started_path(home: str) -> str:
     return "/etc/%s/started.json" % home
 
@@ -168,8 +169,7 @@ def _dropped(host: Host, wanted: Installation, started: Mapping[str, str]) -> li
         # What it reloaded was the user's, and stays.
         if name.startswith("mesh-") and os.path.lexists(host.path(path)):
             changes.append(Change(name, "running\n", "", lambda name=name: _stop(host, name)))  # type: ignore[misc]
-            wants = "%s/multi-user.target.wants/%s" % (UNITS, name)
-            changes += _removals(host, (wants, path))
+            changes += _removals(host, (*_wanted_by(name), path))
     return changes
 
 

@@ -23,7 +23,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.bridge.state impor
 )
 from ansible_collections.brownfield.mesh.plugins.module_utils.desired import File, MachineError
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import to_data
-from ansible_collections.brownfield.mesh.plugins.plugin_utils import bridge_envoy
+from ansible_collections.brownfield.mesh.plugins.plugin_utils import bridge_envoy, bridge_tls
 
 from tests.support.bridge import Pair, issue, pem, revocation_list
 from tests.support.envoys import CALLED, CALLER, SECONDS, Proxy, Two, two, until
@@ -125,7 +125,7 @@ def test_a_revoked_bridge_cannot_pass_for_something_else(start: Start) -> None:
     lists(pair.server, revocation_list(MACHINES, [OF_CALLER]))
     until_in_use(pair, works=False)
     for says, of_caller, of_another in (([], False, False), (["istio"], False, False),
-                                        ([bridge_envoy.FROM_BRIDGE], False, True)):  # fmt: skip
+                                        ([bridge_tls.FROM_BRIDGE], False, True)):  # fmt: skip
         for own, expected in ((OF_CALLER, of_caller), (issue(MACHINES, CALLER), of_another)):
             context = program(pair, own)
             context.set_alpn_protocols(says)

@@ -28,7 +28,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
     Revocation,
     Workload,
 )
-from ansible_collections.brownfield.mesh.plugins.plugin_utils import bridge_envoy
+from ansible_collections.brownfield.mesh.plugins.plugin_utils import bridge_envoy, bridge_tls
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -100,7 +100,7 @@ def _validate(config: Any, folder: Path) -> subprocess.CompletedProcess[str]:
             text = text.replace('"' + path, '"%s%s' % (folder, path))
         return text
 
-    for path, content in bridge_envoy.secrets().items():
+    for path, content in bridge_tls.secrets().items():
         (folder / path.lstrip("/")).write_text(moved(content))
     file = folder / "envoy.json"
     file.write_text(moved(config))
