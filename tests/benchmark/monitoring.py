@@ -222,7 +222,7 @@ def _ask(address: str, path: str) -> Any:
 # Runs on a machine: a script once, its processor seconds and those of what it calls, its memory.
 _ONCE = """
 import json, resource, runpy, sys
-runpy.run_module(sys.argv[1], run_name="__main__")
+runpy.run_module(sys.argv[1], run_name="__main__", alter_sys=True)
 own, called = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
 print(json.dumps({
     "cpu": own.ru_utime + own.ru_stime + called.ru_utime + called.ru_stime,
