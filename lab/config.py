@@ -44,8 +44,8 @@ WORKLOAD_MACHINES = (
     Machine("outsider-1", 15, "bookworm", "mesh_vantage"),
 )
 MAX_EXTRA = 60
-EGRESS_GATEWAY = "egress-gateway"
-APPS = ("shop-api", "postgresql", EGRESS_GATEWAY)
+GATEWAYS = ("egress-gateway", "ingress-gateway")
+APPS = ("shop-api", "postgresql", *GATEWAYS)
 ADDED_NUMBERS = range(16, 100)
 
 

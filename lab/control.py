@@ -92,6 +92,8 @@ def start(lab: Lab) -> None:
         if name != "istiod.service":  # it waits for its CRDs and rights
             machine.enable(root, name)
     machine.write(root, "/etc/lab/istiod.env", machine.environment_file(environment))
+    for name, text in authority(lab).items():  # a pod has the Secret mounted there
+        machine.write(root, f"/etc/cacerts/{name}", text, 0o600)
     istio, kubernetes = tools.go_tools("istio"), tools.go_tools("kubernetes")
     binds = {
         "/srv/pki": lab.pki,
@@ -125,11 +127,25 @@ def configure(lab: Lab) -> Api:
     api.apply([namespace("istio-system"), *definitions])
     api.apply(item for item in objects if item not in definitions)
     api.apply([*istiod_endpoints(lab), *managed_policy()])
+    secret = {"name": "cacerts", "namespace": "istio-system"}
+    api.apply(
+        [{"apiVersion": "v1", "kind": "Secret", "metadata": secret, "stringData": authority(lab)}]
+    )
     machine.execute(lab, CONTROL, "systemctl", "enable", "--now", "istiod.service")
 
     root = "/api/v1/namespaces/istio-system/configmaps/istio-ca-root-cert"
     wait_for("istiod", lambda: api.exists(root), 60, diagnose)
     return api
+
+
+def authority(lab: Lab) -> dict[str, str]:
+    """The mesh's authority, by the names under which istiod looks for it in /etc/cacerts
+    (istio.io, "Plug in CA Certificates")."""
+    root = lab.pki / "mesh-root"
+    content = dict.fromkeys(
+        ("ca-cert.pem", "cert-chain.pem", "root-cert.pem"), root.with_suffix(".crt").read_text()
+    )
+    return {**content, "ca-key.pem": root.with_suffix(".key").read_text()}
 
 
 def namespace(name: str) -> Object:

@@ -56,13 +56,16 @@ EAST_WEST = Router(
 )
 
 
-def egress(item: Machine) -> Router:
-    """The machine as an egress gateway, which is nobody's until a specification makes it so."""
+def of_app(item: Machine) -> Router:
+    """The machine as an ingress or egress gateway, named as Istio's charts name them, which is
+    nobody's until a specification makes it so."""
+    kind = item.app.removesuffix("-gateway")
+    name = f"istio-{kind}gateway"
     return Router(
         item,
-        "istio-egress",
-        "istio-egressgateway",
-        {"istio": "egressgateway", "app": "istio-egressgateway"},
+        f"istio-{kind}",
+        name,
+        {"istio": f"{kind}gateway", "app": name},
         {"status-port": 15021, "tls": 8443},
     )
 

@@ -25,8 +25,8 @@ from lab import (
 )
 from lab.config import (
     CONTROL,
-    EGRESS_GATEWAY,
     GATEWAY,
+    GATEWAYS,
     STATE,
     Lab,
     LabError,
@@ -63,7 +63,7 @@ def up(lab: Lab) -> None:
             _boot_control_plane(lab)
         written = pool.submit(inventory.write, lab)
         missing = [m for m in (*lab.machines, *lab.added) if not machine.running(lab, m)]
-        routers = [m for m in missing if m.app == EGRESS_GATEWAY]
+        routers = [m for m in missing if m.app in GATEWAYS]
         started = pool.submit(_start, lab, [m for m in missing if m not in routers])
         if fresh:
             with step("control plane"):
@@ -86,8 +86,8 @@ def _boot_control_plane(lab: Lab) -> None:
 def _start(lab: Lab, machines: Sequence[Machine]) -> None:
     def fresh(item: Machine) -> None:
         machine.remove(lab, item)
-        if item.app == EGRESS_GATEWAY:
-            router, api = gateway.egress(item), Api(lab)
+        if item.app in GATEWAYS:
+            router, api = gateway.of_app(item), Api(lab)
             api.apply([control.namespace(router.namespace)])
             gateway.start(lab, router)
             machine.wait_reachable(lab, item)

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lab import cgroup, image, network
-from lab.config import CONTROL, EGRESS_GATEWAY, Lab, LabError, Machine
+from lab.config import CONTROL, GATEWAYS, Lab, LabError, Machine
 from lab.run import run, wait_for
 
 APPS = Path(__file__).parent / "apps"
@@ -118,7 +118,7 @@ def _app(machine: Machine, root: Path) -> None:
     if machine.app == "postgresql":
         write(root, "/etc/postgresql/15/main/conf.d/lab.conf", "listen_addresses = '*'\n")
         _enable(root, "postgresql.service", "/lib/systemd/system/postgresql.service")
-    elif machine.app not in ("", EGRESS_GATEWAY):
+    elif machine.app not in ("", *GATEWAYS):
         name = machine.app
         write(root, f"/opt/{name}/{name}.py", (APPS / f"{name}.py").read_text())
         unit = f"/etc/systemd/system/{name}.service"

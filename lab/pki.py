@@ -40,6 +40,7 @@ def make(lab: Lab) -> None:
         x509.BasicConstraints(ca=True, path_length=None), critical=True
     )
     _write_pair(lab.pki / "ca", ca.sign(ca_key, hashes.SHA256()), ca_key)
+    _mesh_root(lab)
     server_key = ec.generate_private_key(ec.SECP256R1())
     names: list[x509.GeneralName] = [
         x509.IPAddress(ipaddress.ip_address(lab.address(CONTROL))),
@@ -62,6 +63,25 @@ def make(lab: Lab) -> None:
     _write(lab.pki / "service-account.pub", public)
     _ssh(lab)
     (lab.pki / "complete").touch()
+
+
+def _mesh_root(lab: Lab) -> None:
+    """The mesh's root, as a firm brings its own; it may sign revocation lists, which the one that
+    istiod would make may not."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "lab mesh")])
+    usages = dict.fromkeys(
+        ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment",
+         "key_agreement", "encipher_only", "decipher_only"), False
+    )  # fmt: skip
+    root = _builder(name, name, key.public_key())
+    root = root.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    root = root.add_extension(
+        x509.KeyUsage(key_cert_sign=True, crl_sign=True, **usages), critical=True
+    )
+    identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+    root = root.add_extension(identifier, critical=False)
+    _write_pair(lab.pki / "mesh-root", root.sign(key, hashes.SHA256()), key)
 
 
 def _ssh(lab: Lab) -> None:

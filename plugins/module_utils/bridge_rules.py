@@ -86,6 +86,18 @@ def _check_revocation(
 ) -> None:
     if bridge is None or bridge.revocation is None:
         return
+    if bridge.gateway and not bridge.gateway.credential_name:
+        report(
+            "mesh.bridge.gateway.credential_name",
+            "is empty, but with istiod's certificate the gateway looks at no revocation lists",
+            "name a Secret with a certificate for the gateway, or remove mesh.bridge.revocation",
+        )
+    elif bridge.gateway and not bridge.revocation.lists:
+        report(
+            "mesh.bridge.revocation.lists",
+            "is empty, but the gateway does not fetch lists by itself",
+            "write paths of revocation lists on the controller, or remove mesh.bridge.revocation",
+        )
     for index, path in enumerate(bridge.revocation.lists):
         if not exists("identity", path):
             report(
@@ -94,7 +106,8 @@ def _check_revocation(
                 "write the path of a revocation list on the controller",
             )
     identity: Identity | None = entry.merged("identity")
-    if identity is not None and identity.provider != "vault" and not bridge.revocation.lists:
+    has_lists = bridge.gateway or bridge.revocation.lists
+    if identity is not None and identity.provider != "vault" and not has_lists:
         report(
             "mesh.bridge.revocation.lists",
             "is empty, but the provider %s has no list that machines could fetch"
@@ -138,10 +151,17 @@ def _check_calls(entry: Entry, report: Report) -> None:
             )
 
 
-def unknown_callee(call: Call) -> tuple[str, str]:
-    """What is wrong with a bridge's call of which nobody says whose identity answers, and the
-    remedy; empty texts when nothing is."""
-    if not call.is_mesh_service or call.service_account:
+def bad_callee(entry: Entry, call: Call, protocol: str) -> tuple[str, str]:
+    """What is wrong with a bridge's call of what the inventory does not have, and the remedy; empty
+    texts when nothing is. ``protocol`` is what another bridge speaks to it."""
+    bridge: Bridge | None = entry.mesh.get("bridge")
+    if bridge and bridge.gateway and call.protocol != protocol:
+        return (
+            "speaks %s to %s, and another workload %s, but the gateway that ends their TLS can"
+            " speak one only" % (call.protocol or "tcp", call.host, protocol or "tcp"),
+            "write the protocol of port %d in both" % call.port,
+        )
+    if not call.is_mesh_service or call.service_account or (bridge and bridge.gateway):
         return "", ""
     return (
         "does not say whose identity %s has, and the inventory does not have it" % call.host,

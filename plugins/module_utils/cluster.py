@@ -22,7 +22,7 @@ class ClusterFacts:
     ``root_certificate`` the PEM text of ConfigMap ``istio-ca-root-cert``. ``cluster_id``,
     ``mesh_id`` and ``network`` are what Istio was installed with. ``istiod_host`` is the name in
     istiod's certificate and ``istiod_address`` the IP address at which machines reach it;
-    ``gateway_address`` is that of the east-west gateway, empty when it has none.
+    ``gateway_address`` is that of the gateway through which bridges call, empty when it has none.
     """
 
     mesh_config: Mapping[str, Any]

@@ -10,6 +10,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.brownfield.mesh.plugins.module_utils.bridge_fields import (
+    INGRESS_GATEWAY,
+    REVOCATION,
+)
 from ansible_collections.brownfield.mesh.plugins.module_utils.egress_fields import EGRESS
 from ansible_collections.brownfield.mesh.plugins.module_utils.field_types import (
     Choice,
@@ -72,7 +76,6 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
     Port,
     Prometheus,
     Proxy,
-    Revocation,
     Vault,
     Workload,
 )
@@ -187,35 +190,6 @@ IDENTITY_FIELDS = (
     Field("vault", VAULT, "Where and how a machine has its certificate signed by Vault."),
 )
 
-REVOCATION = Record(
-    Revocation,
-    (
-        Field(
-            "lists",
-            ListOf(Text(REQUIRED_PATH), (("",),)),
-            "PEM files on the controller: certificate revocation lists, each with the certificate"
-            " of its authority where that is not a root of the mesh.",
-        ),
-        Field(
-            "interval_seconds",
-            Whole(5, 3600),
-            "How often a machine fetches the lists of its PKI in Vault (provider vault).",
-        ),
-        Field(
-            "when_stale",
-            Choice(("refuse", "ignore")),
-            "When a list is over, whether peers of its authority are refused, or no list is looked"
-            " at.",
-        ),
-        Field(
-            "peers",
-            Choice(("bridges", "all")),
-            "Who is looked for in the lists: peers that the inventory has as bridges, or all, for"
-            " which every authority of the mesh must have a list.",
-        ),
-    ),
-)
-
 DNS = Field(
     "dns",
     Choice(("names", "off")),
@@ -300,6 +274,12 @@ MESH = Record(
                         "revocation",
                         REVOCATION,
                         "How it learns of revoked certificates. Without it nobody looks for them.",
+                    ),
+                    Field(
+                        "gateway",
+                        INGRESS_GATEWAY,
+                        "The ingress gateway that ends its TLS. Without it, its calls go through"
+                        " mesh.gateway, end to end.",
                     ),
                 ),
             ),

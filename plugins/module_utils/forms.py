@@ -109,6 +109,12 @@ DNS_NAME = Form(
     correct=lambda text: text.lower().rstrip("."),
 )
 OPTIONAL_DNS_NAME = Form("(?:%s)?" % _NAME, DNS_NAME.what, DNS_NAME.fix)
+SUBJECT_ALT_NAME = Form(
+    "(?:spiffe://[a-z0-9][-a-z0-9_./]*[a-z0-9]|%s)?" % _NAME,
+    "SPIFFE ID or DNS name",
+    "write the name in the certificate, such as gateway.example.com or spiffe://...",
+    2048,
+)
 PORT_NAME = Form(
     "(?:%s)(?:-[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)?" % "|".join(PROTOCOLS),
     "port name that begins with a protocol",

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Callable
 
 from ansible_collections.brownfield.mesh.plugins.module_utils.bridge_rules import (
+    bad_callee,
     check_bridge,
-    unknown_callee,
 )
 from ansible_collections.brownfield.mesh.plugins.module_utils.egress_rules import check_egress
 from ansible_collections.brownfield.mesh.plugins.module_utils.entries import Entry
@@ -257,12 +257,14 @@ def _check_calls(
         for host in _hosts(*key.split("/", 1))
         if "ports" in group[0].workload
     }
+    spoken: dict[tuple[str, int], str] = {}
     for entry in machines:
         for index, call in enumerate(entry.workload.get("calls", ())):
             if call.host in callees:
                 why, fix = _objection(entry, call, callees[call.host])
             elif entry.workload.get("mode") == "bridge":
-                why, fix = unknown_callee(call)
+                protocol = spoken.setdefault((call.fqdn, call.port), call.protocol)
+                why, fix = bad_callee(entry, call, protocol)
                 why = entry.because(why) if why else ""
             else:
                 continue

@@ -161,12 +161,47 @@ class Revocation:
 
 
 @dataclass(frozen=True)
+class IngressGateway:
+    """The user's ingress gateway that ends the mutual TLS of bridges, and judges who calls what.
+
+    ``labels`` are those of its proxies, ``service_account`` is theirs (empty: named as the
+    Service). Its certificate is that in the Secret ``credential_name`` of its namespace (empty:
+    the one that istiod gives it), and has the SPIFFE ID or DNS name ``subject_alt_name`` (empty:
+    its own SPIFFE ID).
+    """
+
+    service: str = "istio-ingressgateway"
+    namespace: str = "istio-ingress"
+    address: str = ""
+    port: int = 8443
+    labels: Mapping[str, str] = dataclasses.field(
+        default_factory=lambda: {"istio": "ingressgateway"}
+    )
+    service_account: str = ""
+    credential_name: str = ""
+    subject_alt_name: str = ""
+
+    @property
+    def rule(self) -> AllowRule:
+        """It, as a caller of workloads."""
+        return AllowRule(self.namespace, self.service_account or self.service)
+
+    def name(self, trust_domain: str) -> str:
+        """What its certificate must say that it is."""
+        return self.subject_alt_name or "spiffe://" + self.rule.principal(trust_domain)
+
+
+@dataclass(frozen=True)
 class Bridge:
-    """Envoy in mode ``bridge``: the port of its inward listener, and its oldest TLS version."""
+    """Envoy in mode ``bridge``: the port of its inward listener, and its oldest TLS version.
+
+    It calls through ``gateway``, or through the mesh's east-west gateway, which passes its TLS on.
+    """
 
     port: int = 15443
     tls: str = "1.3"  # 1.3 | 1.2
     revocation: Optional[Revocation] = None  # no list is looked at
+    gateway: Optional[IngressGateway] = None
 
 
 @dataclass(frozen=True)

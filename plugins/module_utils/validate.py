@@ -21,6 +21,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.problems import (
     SpecError,
 )
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
+    AllowRule,
     Call,
     Fleet,
     Machine,
@@ -77,7 +78,11 @@ def _fleet(found: Sequence[Entry]) -> Fleet:
     return Fleet(
         mesh=mesh,
         workloads=tuple(
-            dataclasses.replace(w, calls=tuple(_known(call, hosts) for call in w.calls))
+            dataclasses.replace(
+                w,
+                calls=tuple(_known(call, hosts) for call in w.calls),
+                callers=(*w.callers, *_gateway(mesh, w, workloads.values())),
+            )
             for w in workloads.values()
         ),
         machines=tuple(_machine(entry, mesh, bridges) for entry in machines),
@@ -96,6 +101,20 @@ def _known(call: Call, hosts: Mapping[str, Workload]) -> Call:
         service_account=call.service_account or callee.service_account,
         protocol=call.protocol or protocols.get(call.port, ""),
     )
+
+
+def _gateway(mesh: Mesh, callee: Workload, workloads: Iterable[Workload]) -> list[AllowRule]:
+    """The gateway that ends the bridges' TLS, as a caller of the ports that they call."""
+    if mesh.bridge.gateway is None:
+        return []
+    ports = {
+        call.port
+        for caller in workloads
+        for call in caller.calls
+        if caller.mode == "bridge" and call.fqdn == callee.service_host
+    }
+    rule = dataclasses.replace(mesh.bridge.gateway.rule, ports=tuple(sorted(ports)))
+    return [rule] if ports else []
 
 
 def _bridges(mesh: Mesh, workloads: Iterable[Workload]) -> tuple[str, ...]:

@@ -65,13 +65,14 @@ def bootstrap(
     digest: str = "",
     monitoring: Sequence[Prometheus] = (),
 ) -> Json:
-    """The whole configuration. ``gateway`` is the address of the mesh's east-west gateway;
+    """The whole configuration. ``gateway`` is the address of the gateway that calls go through;
     ``digest`` is told in the node's metadata, by which one sees what a running Envoy was given;
     ``monitoring`` may read the machine's figures."""
     mesh = machine.mesh
     calls = mesh_calls(workload)
     addresses = loopback_addresses(calls)
-    listeners = [_outward_listener(call, addresses[call.fqdn]) for call in calls]
+    ends = mesh.bridge.gateway is not None
+    listeners = [_outward_listener(call, addresses[call.fqdn], ends) for call in calls]
     clusters = [_outward_cluster(call, machine, gateway) for call in calls]
     served = [port for port in workload.ports if callers_of(workload, port, mesh.trust_domain)]
     if served:
@@ -143,14 +144,22 @@ def server_name(host: str, port: int) -> str:
     return "outbound_.%d_._.%s" % (port, host)
 
 
-def _outward_listener(call: Call, address: str) -> Json:
+def server_name_at_gateway(host: str, port: int) -> str:
+    """The server name by which a gateway that ends our TLS knows a port of a service."""
+    return "%d.%s" % (port, host)
+
+
+def _outward_listener(call: Call, address: str, ends: bool) -> Json:
+    """``ends``: whether TLS ends at the gateway, which then finds the way by the Host header."""
     name = "outward_%d_%s" % (call.port, call.fqdn)
     if call.is_http:
-        route = {
+        route: Json = {
             "cluster": name,
             "timeout": "0s",
             "retry_policy": {"retry_on": "connect-failure,refused-stream", "num_retries": 2},
         }
+        if ends:
+            route["host_rewrite_literal"] = server_name_at_gateway(call.fqdn, call.port)
         filters = [_http_manager(name, route, [])]
     else:
         filters = [_tcp_proxy(name, inward=False)]
@@ -163,26 +172,26 @@ def _outward_listener(call: Call, address: str) -> Json:
 
 
 def _outward_cluster(call: Call, machine: Machine, gateway: str) -> Json:
-    mesh = machine.mesh
-    # Istio's gateway and proxies tell mutual TLS of the mesh by these protocol names.
-    names = {"http": ["istio-http/1.1", "istio"], "http2": ["istio-h2", "istio"]}
-    cluster = _cluster(
-        "outward_%d_%s" % (call.port, call.fqdn),
-        gateway,
-        mesh.gateway.port,
-        "http2" if call.protocol in ("http2", "grpc") else "http" if call.is_http else "",
-    )
-    asked, callee = mesh.bridge.revocation, call.spiffe_id(mesh.trust_domain)
+    mesh, ends = machine.mesh, machine.mesh.bridge.gateway
+    protocol = "http2" if call.protocol in ("http2", "grpc") else "http" if call.is_http else ""
+    if ends:
+        names = {"http": ["http/1.1"], "http2": ["h2"]}.get(protocol, [])
+        answers, sni = ends.name(mesh.trust_domain), server_name_at_gateway(call.fqdn, call.port)
+    else:
+        # Istio's gateway and proxies tell mutual TLS of the mesh by these protocol names.
+        known = {"http": ["istio-http/1.1", "istio"], "http2": ["istio-h2", "istio"]}
+        names = [*known.get(protocol, ["istio"]), bridge_tls.FROM_BRIDGE]
+        answers, sni = call.spiffe_id(mesh.trust_domain), server_name(call.fqdn, call.port)
+    asked = mesh.bridge.revocation
     tls = bridge_tls.context(
         mesh.bridge.tls,
-        [
-            *names.get("http2" if call.protocol in ("http2", "grpc") else call.protocol, ["istio"]),
-            bridge_tls.FROM_BRIDGE,
-        ],
-        [{"exact": callee}],
-        "listed" if asked and (callee in machine.bridges or asked.peers == "all") else "roots",
+        names,
+        [{"exact": answers}],
+        "listed" if asked and (answers in machine.bridges or asked.peers == "all") else "roots",
     )
-    cluster.update(bridge_tls.spoken(tls, server_name(call.fqdn, call.port)))
+    port = (ends or mesh.gateway).port
+    cluster = _cluster("outward_%d_%s" % (call.port, call.fqdn), gateway, port, protocol)
+    cluster.update(bridge_tls.spoken(tls, sni))
     cluster["upstream_connection_options"] = {"tcp_keepalive": {"keepalive_time": 300}}
     return cluster
 

@@ -78,8 +78,8 @@ def secrets() -> dict[str, Json]:
 
 def context(version: str, alpn: Sequence[str], admitted: Sequence[Json], secret: str) -> Json:
     """Both directions' common part: TLS ``version`` (1.3, or from 1.2 on), protocols that are
-    offered or taken, peers that are ``admitted`` (matchers of SPIFFE IDs), and the secret by which
-    they are verified (``roots`` or ``listed``)."""
+    offered or taken, peers that are ``admitted`` (matchers of SPIFFE IDs or DNS names), and the
+    secret by which they are verified (``roots`` or ``listed``)."""
     found: Json = {
         "tls_params": {
             "tls_minimum_protocol_version": "TLSv1_2" if version == "1.2" else "TLSv1_3",
@@ -90,7 +90,7 @@ def context(version: str, alpn: Sequence[str], admitted: Sequence[Json], secret:
         "combined_validation_context": {
             "default_validation_context": {
                 "match_typed_subject_alt_names": [
-                    {"san_type": "URI", "matcher": matcher} for matcher in admitted
+                    {"san_type": _san_type(matcher), "matcher": matcher} for matcher in admitted
                 ]
             },
             "validation_context_sds_secret_config": _secret(secret),
@@ -99,6 +99,11 @@ def context(version: str, alpn: Sequence[str], admitted: Sequence[Json], secret:
     if alpn:
         found["alpn_protocols"] = list(alpn)
     return found
+
+
+def _san_type(matcher: Json) -> str:
+    (name,) = matcher.values()
+    return "URI" if name.startswith("spiffe:") else "DNS"
 
 
 def taken(context: Json) -> Json:

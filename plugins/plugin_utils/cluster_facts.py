@@ -9,7 +9,11 @@ from typing import Any
 
 import yaml
 from ansible_collections.brownfield.mesh.plugins.module_utils.cluster import ClusterFacts
-from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Mesh
+from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
+    Gateway,
+    IngressGateway,
+    Mesh,
+)
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.client import Client
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.errors import (
     ApiError,
@@ -34,7 +38,10 @@ def read(mesh: Mesh) -> ClusterFacts:
         Ref("ConfigMap", mesh.namespace, ROOT_CERTIFICATE),
         Ref("Service", mesh.gateway.namespace, mesh.gateway.service),
     ]
-    config, injector, root, service = client.each(lambda ref: _find(client, ref), refs)
+    ingress = mesh.bridge.gateway
+    if ingress:
+        refs.append(Ref("Service", ingress.namespace, ingress.service))
+    config, injector, root, service, *more = client.each(lambda ref: _find(client, ref), refs)
     mesh_config = _mesh_config(client, mesh, config)
     installed = _installed(injector)
     multi_cluster = installed.get("multiCluster") or {}
@@ -51,8 +58,21 @@ def read(mesh: Mesh) -> ClusterFacts:
         istiod_host=mesh.istiod.host or f"istiod{suffix}.{mesh.namespace}.svc",
         istiod_address=mesh.istiod.address
         or mesh.gateway.address
-        or _gateway_address(mesh, service),
-        gateway_address=mesh.gateway.address or next(iter(_addresses(service)), ""),
+        or _address(
+            service,
+            mesh.gateway,
+            "mesh.gateway",
+            "set mesh.istiod.address to the IP address at which machines reach istiod",
+        ),
+        gateway_address=mesh.gateway.address or next(iter(_addresses(service)), "")
+        if ingress is None
+        else ingress.address
+        or _address(
+            more[0],
+            ingress,
+            "mesh.bridge.gateway",
+            "set mesh.bridge.gateway.address to the one at which machines reach it",
+        ),
     )
 
 
@@ -126,11 +146,15 @@ def _root_certificate(client: Client, mesh: Mesh, root: Mapping[str, Any] | None
     return certificate
 
 
-def _gateway_address(mesh: Mesh, service: Mapping[str, Any] | None) -> str:
-    where = f"the gateway's Service {mesh.gateway.namespace}/{mesh.gateway.service}"
-    otherwise = "set mesh.istiod.address to the IP address at which machines reach istiod"
+def _address(
+    service: Mapping[str, Any] | None,
+    gateway: Gateway | IngressGateway,
+    variable: str,
+    otherwise: str,
+) -> str:
+    where = f"the gateway's Service {gateway.namespace}/{gateway.service}"
     if service is None:
-        raise ClusterError(f"{where} does not exist: correct mesh.gateway, or {otherwise}")
+        raise ClusterError(f"{where} does not exist: correct {variable}, or {otherwise}")
     addresses = _addresses(service)
     if addresses:
         return str(addresses[0])

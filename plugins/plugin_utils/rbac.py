@@ -12,12 +12,16 @@ from ansible_collections.brownfield.mesh.plugins.plugin_utils.objects import Obj
 ROLE = "brownfield-mesh"
 TOKEN_ROLE = "brownfield-mesh-tokens"
 MONITORING_ROLE = "brownfield-mesh-monitoring"
+INGRESS_ROLE = "brownfield-mesh-ingress"
 _APPLY = ("create", "delete", "get", "patch")
 
 
-def controller_roles(workloads: Iterable[Workload], prometheus: str = "") -> list[Object]:
+def controller_roles(
+    workloads: Iterable[Workload], prometheus: str = "", ingress: str = ""
+) -> list[Object]:
     """A ClusterRole for facts, objects and registrations, and per namespace a Role for tokens;
-    where a Prometheus in the cluster watches, a Role for what it is told in its namespace.
+    where a Prometheus in the cluster watches, or an ingress gateway ends the TLS of bridges, a Role
+    for what these are told in their namespaces.
 
     Who may request a service account's token may act as that service account, so this right is
     given per namespace and by name.
@@ -61,22 +65,28 @@ def controller_roles(workloads: Iterable[Workload], prometheus: str = "") -> lis
             }
             for namespace in sorted(accounts)
         ),
-        *([_monitoring(prometheus)] if prometheus else []),
+        *([_role(MONITORING_ROLE, prometheus, _MONITORING)] if prometheus else []),
+        *([_role(INGRESS_ROLE, ingress, _INGRESS)] if ingress else []),
     ]
 
 
-def _monitoring(namespace: str) -> Object:
-    kinds = ["alertmanagerconfigs", "prometheusrules", "scrapeconfigs"]
+def _role(name: str, namespace: str, rules: Sequence[Object]) -> Object:
     return {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "Role",
-        "metadata": {"name": MONITORING_ROLE, "namespace": namespace},
-        "rules": [
-            _rule("", ["configmaps"], _APPLY),  # with dashboards for Grafana
-            _rule("monitoring.coreos.com", kinds, _APPLY),
-        ],
+        "metadata": {"name": name, "namespace": namespace},
+        "rules": [dict(rule) for rule in rules],
     }
 
 
 def _rule(group: str, resources: Sequence[str], verbs: Sequence[str]) -> Object:
     return {"apiGroups": [group], "resources": list(resources), "verbs": sorted(verbs)}
+
+
+_MONITORING = (
+    _rule("", ["configmaps"], _APPLY),  # with dashboards for Grafana
+    _rule(
+        "monitoring.coreos.com", ["alertmanagerconfigs", "prometheusrules", "scrapeconfigs"], _APPLY
+    ),
+)
+_INGRESS = (_rule("", ["configmaps"], _APPLY),)  # with the authorities that the gateway believes

@@ -108,8 +108,9 @@ def as_variables(fleet: Fleet) -> Hosts:
         mesh = to_data(fleet.mesh)
         if mesh["identity"]["vault"] is None:
             del mesh["identity"]["vault"]
-        if mesh["bridge"]["revocation"] is None:
-            del mesh["bridge"]["revocation"]
+        for name in ("gateway", "revocation"):
+            if mesh["bridge"][name] is None:
+                del mesh["bridge"][name]
         for proxy in (own["proxy"], mesh["proxy"]):
             for artifact in proxy["artifacts"]:
                 del artifact["path" if artifact["url"] else "url"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from lab import gateway
 from lab.config import Lab, Machine
 
@@ -59,10 +61,11 @@ def test_it_may_read_secrets_of_its_namespace_only() -> None:
     assert "ClusterRole" not in objects
 
 
-def test_an_egress_gateway_is_a_gateway_of_its_own() -> None:
-    item = Machine("egress-1", 20)
-    router = gateway.egress(item)
+@pytest.mark.parametrize("kind", ["egress", "ingress"])
+def test_a_gateway_beside_the_labs_is_one_of_its_own(kind: str) -> None:
+    item = Machine(f"{kind}-1", 20, app=f"{kind}-gateway")
+    router = gateway.of_app(item)
     objects = gateway.registration(Lab(), router)
-    assert {o["metadata"]["namespace"] for o in objects} == {"istio-egress"}
+    assert {o["metadata"]["namespace"] for o in objects} == {f"istio-{kind}"}
     assert gateway.environment(Lab(), router)["INSTANCE_IP"] == "198.18.0.20"
     assert router.labels["istio"] != gateway.EAST_WEST.labels["istio"]
