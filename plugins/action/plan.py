@@ -55,7 +55,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             fleet = validate.parse(hosts, self._exists)
             if annotations := proxy_config.problems(fleet):
                 raise SpecError(annotations)
-            facts = cluster_facts.read(fleet.mesh)
+            facts = cluster_facts.read(fleet.mesh, {one.mode for one in fleet.workloads})
             decisions = mode_facts.decide(fleet, facts)
             if decisions:
                 fleet = validate.parse(hosts, self._exists, decisions)

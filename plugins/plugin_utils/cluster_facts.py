@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -26,10 +26,17 @@ ROOT_CERTIFICATE = "istio-ca-root-cert"
 # Istio's own defaults where an installation says nothing (pkg/cluster, pkg/config/constants).
 DEFAULT_CLUSTER_ID = "Kubernetes"
 DEFAULT_TRUST_DOMAIN = "cluster.local"
+# Of the gateway that exposes istiod: the variable, and what to do when it has no address.
+_ISTIOD = (
+    "mesh.gateway",
+    "set mesh.istiod.address to the IP address at which machines reach istiod",
+)
 
 
-def read(mesh: Mesh) -> ClusterFacts:
-    """The facts of the Istio installation that ``mesh`` names. Raises ClusterError."""
+def read(mesh: Mesh, modes: Collection[str] = ("auto",)) -> ClusterFacts:
+    """The facts of the Istio installation that ``mesh`` names. ``modes`` are those of the fleet's
+    workloads, which say what machines must reach: istiod, unless all are bridges, and bridges
+    their gateway. Raises ClusterError."""
     client = Client.of(mesh.cluster)
     suffix = revision_suffix(mesh)
     refs = [
@@ -38,8 +45,7 @@ def read(mesh: Mesh) -> ClusterFacts:
         Ref("ConfigMap", mesh.namespace, ROOT_CERTIFICATE),
         Ref("Service", mesh.gateway.namespace, mesh.gateway.service),
     ]
-    ingress = mesh.bridge.gateway
-    if ingress:
+    if ingress := mesh.bridge.gateway:
         refs.append(Ref("Service", ingress.namespace, ingress.service))
     config, injector, root, service, *more = client.each(lambda ref: _find(client, ref), refs)
     mesh_config = _mesh_config(client, mesh, config)
@@ -58,21 +64,8 @@ def read(mesh: Mesh) -> ClusterFacts:
         istiod_host=mesh.istiod.host or f"istiod{suffix}.{mesh.namespace}.svc",
         istiod_address=mesh.istiod.address
         or mesh.gateway.address
-        or _address(
-            service,
-            mesh.gateway,
-            "mesh.gateway",
-            "set mesh.istiod.address to the IP address at which machines reach istiod",
-        ),
-        gateway_address=mesh.gateway.address or next(iter(_addresses(service)), "")
-        if ingress is None
-        else ingress.address
-        or _address(
-            more[0],
-            ingress,
-            "mesh.bridge.gateway",
-            "set mesh.bridge.gateway.address to the one at which machines reach it",
-        ),
+        or (_address(service, *_ISTIOD, mesh.gateway) if set(modes) != {"bridge"} else ""),
+        gateway_address=_gateway_address(mesh, service, more, "bridge" in modes),
     )
 
 
@@ -146,11 +139,32 @@ def _root_certificate(client: Client, mesh: Mesh, root: Mapping[str, Any] | None
     return certificate
 
 
+def _gateway_address(
+    mesh: Mesh,
+    east_west: Mapping[str, Any] | None,
+    ingress: Sequence[Mapping[str, Any] | None],
+    needed: bool,
+) -> str:
+    """That of the gateway through which bridges call; where it is not needed, maybe empty."""
+    if mesh.bridge.gateway:
+        return mesh.bridge.gateway.address or _address(
+            ingress[0],
+            "mesh.bridge.gateway",
+            "set mesh.bridge.gateway.address to the one at which machines reach it",
+            mesh.bridge.gateway,
+        )
+    known = mesh.gateway.address or next(iter(_addresses(east_west)), "")
+    if known or not needed:
+        return known
+    otherwise = "set mesh.gateway.address to the one at which machines reach it"
+    return _address(east_west, "mesh.gateway", otherwise, mesh.gateway)
+
+
 def _address(
     service: Mapping[str, Any] | None,
-    gateway: Gateway | IngressGateway,
     variable: str,
     otherwise: str,
+    gateway: Gateway | IngressGateway,
 ) -> str:
     where = f"the gateway's Service {gateway.namespace}/{gateway.service}"
     if service is None:

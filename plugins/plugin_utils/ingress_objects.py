@@ -130,7 +130,7 @@ def _servers(mesh: Mesh, gateway: IngressGateway, calls: Sequence[Call]) -> Obje
                 "protocol": "HTTPS" if call.is_http else "TLS",
             },
             "hosts": [_server_name(call)],
-            "tls": tls,
+            "tls": dict(tls),
         }
         for call in calls
     ]

@@ -8,10 +8,11 @@ import base64
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Cluster
@@ -43,6 +44,21 @@ class ApiServer:
 
     def client(self, user: str = "admin") -> Client:
         return Client.of(self.cluster(user))
+
+    def grant(self, role: Mapping[str, Any]) -> None:
+        """Gives a Role or ClusterRole to the user `controller`, who soon has it."""
+        group, kind, metadata = "rbac.authorization.k8s.io", role["kind"], role["metadata"]
+        inside = f"/namespaces/{metadata['namespace']}" if kind == "Role" else ""
+        path = f"/apis/{group}/v1{inside}/{kind.lower()}"
+        binding = {
+            "apiVersion": role["apiVersion"],
+            "kind": f"{kind}Binding",
+            "metadata": {"name": metadata["name"]},
+            "roleRef": {"apiGroup": group, "kind": kind, "name": metadata["name"]},
+            "subjects": [{"kind": "User", "name": "controller", "apiGroup": group}],
+        }
+        self.client().request("POST", f"{path}s", dict(role))
+        self.client().request("POST", f"{path}bindings", binding)
 
 
 def start(folder: Path, stack: ExitStack) -> ApiServer:

@@ -19,8 +19,10 @@ from typing import Any, ClassVar
 import pytest
 import yaml
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
+    Bridge,
     Fleet,
     Gateway,
+    IngressGateway,
     Istiod,
     Machine,
     Mesh,
@@ -46,7 +48,6 @@ from tests.support.fleet import FACTS, MESH, PAYMENTS_DB
 
 PEM = "-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----\n"
 ENTRY = {"apiVersion": "networking.istio.io/v1", "kind": "WorkloadEntry"}
-RBAC = "/apis/rbac.authorization.k8s.io/v1"
 
 
 def _post(client: Client, path: str, kind: str, name: str, **content: Any) -> None:
@@ -125,6 +126,25 @@ def test_a_managed_istio_lives_elsewhere(api: ApiServer, istio: Mesh) -> None:
         cluster_facts.read(replace(managed, revision="asm-1-26"))
 
 
+def test_bridges_alone_need_no_way_to_istiod_but_one_to_their_gateway(istio: Mesh) -> None:
+    ingress = IngressGateway(service="by-ip", namespace="istio-system")
+    closed = replace(istio, gateway=Gateway(service="absent"))
+    with pytest.raises(ClusterError, match=r"correct mesh\.gateway, or set mesh\.gateway\.address"):
+        cluster_facts.read(closed, {"bridge"})
+    mesh = replace(closed, bridge=Bridge(gateway=ingress))
+    facts = cluster_facts.read(mesh, {"bridge"})
+    assert (facts.gateway_address, facts.istiod_address) == ("192.0.2.11", "")
+    with pytest.raises(ClusterError, match=r"set mesh\.istiod\.address"):
+        cluster_facts.read(mesh, {"bridge", "sidecar"})
+    direct = replace(closed, istiod=Istiod(address="192.0.2.1"))
+    assert cluster_facts.read(direct, {"sidecar"}).gateway_address == ""
+    with pytest.raises(ClusterError, match=r"set mesh\.gateway\.address"):
+        cluster_facts.read(direct, {"bridge", "sidecar"})
+    given = replace(ingress, service="absent", address="192.0.2.88")
+    mesh = replace(closed, bridge=Bridge(gateway=given))
+    assert cluster_facts.read(mesh, {"bridge"}).gateway_address == "192.0.2.88"
+
+
 @pytest.mark.parametrize(
     ("differs", "message"),
     [
@@ -137,6 +157,10 @@ def test_a_managed_istio_lives_elsewhere(api: ApiServer, istio: Mesh) -> None:
         ({"gateway": Gateway(service="by-name")}, "lb.example, no address: set mesh.istiod.addr"),
         ({"gateway": Gateway(service="pending")}, "no external address yet"),
         ({"gateway": Gateway(service="absent")}, "does not exist: correct mesh.gateway"),
+        (
+            {"bridge": Bridge(gateway=IngressGateway(service="absent"))},
+            r"istio-ingress/absent does not exist: correct mesh\.bridge\.gateway, or set",
+        ),
     ],
 )
 def test_facts_that_are_missing_are_named(
@@ -153,17 +177,9 @@ def _claims(jwt: str) -> dict[str, Any]:
 
 
 def _grant(api: ApiServer, workload: Workload) -> None:
-    client = api.client()
-    subjects = [{"kind": "User", "name": "controller", "apiGroup": "rbac.authorization.k8s.io"}]
+    _post(api.client(), "/api/v1/namespaces", "Namespace", workload.namespace)
     for role in controller_roles([workload]):
-        kind, name = role["kind"], role["metadata"]["name"]
-        inside = f"/namespaces/{workload.namespace}" if kind == "Role" else ""
-        if kind == "Role":
-            _post(client, "/api/v1/namespaces", "Namespace", workload.namespace)
-        client.request("POST", f"{RBAC}{inside}/{kind.lower()}s", role)
-        reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name}
-        path = f"{RBAC}{inside}/{kind.lower()}bindings"
-        _post(client, path, f"{kind}Binding", name, roleRef=reference, subjects=subjects)
+        api.grant(role)
 
 
 def test_the_documented_roles_suffice(api: ApiServer, istio: Mesh, namespace: str) -> None:

@@ -4,12 +4,10 @@
 
 from __future__ import annotations
 
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import yaml
 from ansible_collections.brownfield.mesh.plugins.module_utils.egress import EgressGateway
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Mesh
 from ansible_collections.brownfield.mesh.plugins.plugin_utils import egress_objects
@@ -21,12 +19,10 @@ from ansible_collections.brownfield.mesh.plugins.plugin_utils.rbac import contro
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.remove import remove
 
 from lab.run import wait_for
-from lab.tools import go_tools
 from tests.integration.api_server import ApiServer
+from tests.support import istioctl
 from tests.support.egress import EGRESS, EGRESS_MESH, FLEET, MACHINES, PARTNER
 from tests.support.fleet import FACTS
-
-RBAC = "/apis/rbac.authorization.k8s.io/v1"
 
 
 def _mesh(namespace: str) -> Mesh:
@@ -37,17 +33,7 @@ def _controller(api: ApiServer) -> Client:
     """Who has the documented ClusterRole, and nothing else."""
     role = controller_roles([])[0]
     role["metadata"]["name"] = "egress-controller"
-    subject = {"kind": "User", "name": "controller", "apiGroup": "rbac.authorization.k8s.io"}
-    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole"}
-    binding = {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "ClusterRoleBinding",
-        "metadata": {"name": "egress-controller"},
-        "roleRef": {**reference, "name": "egress-controller"},
-        "subjects": [subject],
-    }
-    api.client().request("POST", f"{RBAC}/clusterroles", role)
-    api.client().request("POST", f"{RBAC}/clusterrolebindings", binding)
+    api.grant(role)
     return api.client("controller")
 
 
@@ -94,33 +80,5 @@ def test_it_comes_changes_and_goes(api: ApiServer, namespace: str) -> None:
 def test_istios_own_tool_finds_nothing(tmp_path: Path, command: str) -> None:
     objects = egress_objects.render(EGRESS_MESH, ["batch", "shop"], FLEET, MACHINES, FACTS)
     gateway = EGRESS.gateway
-    # What is the user's: the namespaces, the gateway's Service and proxies, the Secret.
-    for name in ("batch", "shop", gateway.namespace):
-        labels = {"istio-injection": "enabled"}
-        objects.append(_plain("Namespace", name, "", metadata={"name": name, "labels": labels}))
-    port = {"name": "tls", "port": gateway.port, "targetPort": gateway.port}
-    spec = {"selector": dict(gateway.labels), "ports": [port]}
-    objects.append(_plain("Service", gateway.service, gateway.namespace, spec=spec))
-    labels = {"name": "gateway", "namespace": gateway.namespace, "labels": dict(gateway.labels)}
-    containers = [{"name": "istio-proxy", "image": "proxyv2"}]
-    objects.append(_plain("Pod", "", "", metadata=labels, spec={"containers": containers}))
-    objects.append(_plain("Secret", "partner-client", gateway.namespace))
-    file = tmp_path / "objects.yaml"
-    file.write_text(yaml.safe_dump_all(objects))
-    flags = ["--use-kube=false", str(file)] if command == "analyze" else ["-f", str(file)]
-    done = subprocess.run(
-        [str(go_tools("istio") / "istioctl"), command, *flags],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    output = done.stdout + done.stderr
-    assert done.returncode == 0, output
-    assert "Warning" not in output, output
-    assert "Error" not in output, output
-
-
-def _plain(kind: str, name: str, namespace: str, **content: object) -> dict[str, object]:
-    metadata = {"name": name, "namespace": namespace}
-    return {"apiVersion": "v1", "kind": kind, "metadata": metadata, **content}
+    objects += istioctl.users_own(gateway, ["batch", "shop"], "partner-client")
+    assert istioctl.findings(command, objects, tmp_path) == ""

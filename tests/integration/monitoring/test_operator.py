@@ -268,18 +268,8 @@ def test_an_object_of_the_same_name_that_is_not_ours_stays(known: ApiServer, wat
 
 
 def test_the_documented_role_suffices(known: ApiServer, watch: str) -> None:
-    client = known.client()
     (role,) = [r for r in controller_roles([], watch) if r["kind"] == "Role"]
-    inside = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{watch}"
-    client.request("POST", f"{inside}/roles", role)
-    name = role["metadata"]["name"]
-    _post(
-        client, f"{inside}/rolebindings", "rbac.authorization.k8s.io/v1", "RoleBinding", name,
-        roleRef={"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
-        subjects=[
-            {"kind": "User", "name": "controller", "apiGroup": "rbac.authorization.k8s.io"}
-        ],
-    )  # fmt: skip
+    known.grant(role)
     limited = known.client("controller")
 
     def granted() -> bool | None:

@@ -105,7 +105,7 @@ def test_names_that_may_be_misspelt_are_passed_on_without_their_values(tmp_path:
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     def act(hosts: dict[str, Any], facts: Any = FACTS, **arguments: Any) -> dict[str, Any]:
-        def reading(mesh: Any) -> Any:
+        def reading(mesh: Any, modes: Any) -> Any:
             if isinstance(facts, Exception):
                 raise facts
             return facts

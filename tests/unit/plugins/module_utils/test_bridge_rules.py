@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from ansible_collections.brownfield.mesh.plugins.module_utils.modes import Decision
 from ansible_collections.brownfield.mesh.plugins.module_utils.problems import Problem, SpecError
+from ansible_collections.brownfield.mesh.plugins.module_utils.spec import AllowRule
 from ansible_collections.brownfield.mesh.plugins.module_utils.validate import parse
 
 from tests.support.inventory import DIGEST, Hosts, lab
@@ -270,3 +271,49 @@ def test_each_bridge_is_told_of_all_bridges() -> None:
     assert told[BATCH] == ("spiffe://cluster.local/ns/batch/sa/legacy-batch",)
     assert {names for name, names in told.items() if name != BATCH} == {()}
     assert {m.bridges for m in parse(vaulted()).machines} == {()}
+
+
+INGRESS = {"credential_name": "gateway", "subject_alt_name": "gateway.example"}
+
+
+def ended(bridge: dict[str, Any], **workload: Any) -> Hosts:
+    """A bridge whose TLS ends at a gateway."""
+    return bridged({"bridge": {"gateway": INGRESS, **bridge}}, **workload)
+
+
+def test_the_gateway_that_ends_tls_is_a_caller_of_what_bridges_call() -> None:
+    fleet = parse(ended({}))
+    callers = {workload.name: workload.callers for workload in fleet.workloads}
+    gateway = AllowRule("istio-ingress", "istio-ingressgateway", (8080,))
+    assert callers["shop-api"] == (AllowRule("batch", "legacy-batch"), gateway)
+    assert callers["payments-db"] == (AllowRule("shop", "shop-api"),)
+    assert all(gateway not in one.callers for one in parse(bridged()).workloads)
+
+
+def test_it_need_not_be_known_who_answers_behind_it() -> None:
+    parse(ended({}, calls=[{"host": "else.where", "port": 1}]))
+
+
+def test_the_gateway_needs_lists_and_a_certificate_that_goes_with_them() -> None:
+    lists = {"lists": ["pki/a.crl"]}
+    assert parse(ended({"revocation": lists})).mesh.bridge.gateway is not None
+    (problem,) = problems_of(ended({"revocation": lists, "gateway": {}}))
+    assert problem.variable == "mesh.bridge.gateway.credential_name"
+    (problem,) = problems_of(ended({"revocation": {}}))
+    assert problem.variable == "mesh.bridge.revocation.lists"
+    assert "the gateway" in problem.why
+
+
+def test_two_bridges_speak_the_same_to_one_port_behind_it() -> None:
+    call = {"host": "else.where", "port": 1, "protocol": "http"}
+    hosts = ended({}, calls=[call])
+    other = {"name": "other", "namespace": "batch", "mode": "bridge", "calls": [call]}
+    hosts["other-1"] = {**hosts[BATCH], "mesh_workload": other, "ansible_host": "198.18.0.99"}
+    parse(hosts)
+    other["calls"] = [{**call, "protocol": "tcp"}]
+    (problem,) = problems_of(hosts)
+    assert (problem.variable, problem.fix) == (
+        "mesh_workload.calls[0]",
+        "write the protocol of port 1 in both",
+    )
+    assert "tcp" in problem.why and "http" in problem.why

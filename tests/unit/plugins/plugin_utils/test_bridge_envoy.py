@@ -24,6 +24,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.bridge.state impor
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
     Bridge,
     Call,
+    IngressGateway,
     Prometheus,
     Revocation,
     Workload,
@@ -304,3 +305,36 @@ def test_all_are_looked_for_where_all_are_asked_for(tmp_path: Path) -> None:
     )
     assert set(_secrets(config).values()) == {"listed"}
     assert _validate(config, tmp_path).stderr == ""
+
+
+@pytest.mark.parametrize("name", ["gateway.example", ""])
+def test_where_tls_ends_at_a_gateway_it_is_the_gateway_that_must_answer(
+    tmp_path: Path, name: str
+) -> None:
+    gateway = IngressGateway(port=8443, subject_alt_name=name)
+    mesh = replace(MACHINE.mesh, bridge=Bridge(gateway=gateway))
+    calls = (
+        Call(8080, host="orders.shop", service_account="orders", protocol="http"),
+        Call(5432, host="db.shop"),
+    )
+    machine, workload = replace(MACHINE, mesh=mesh), replace(BILLING, calls=calls)
+    config = bridge_envoy.bootstrap(machine, workload, GATEWAY)
+    done = _validate(config, tmp_path)
+    assert done.returncode == 0, done.stderr
+    own = "spiffe://cluster.local/ns/istio-ingress/sa/istio-ingressgateway"
+    answers = {"san_type": "DNS" if name else "URI", "matcher": {"exact": name or own}}
+    for call, alpn in zip(calls, (["http/1.1"], None)):
+        cluster = _cluster(config, "outward_%d_%s" % (call.port, call.fqdn))
+        context = _tls(cluster)["combined_validation_context"]["default_validation_context"]
+        assert context["match_typed_subject_alt_names"] == [answers]
+        assert cluster["transport_socket"]["typed_config"]["sni"] == (
+            "%d.%s" % (call.port, call.fqdn)
+        )
+        assert _tls(cluster).get("alpn_protocols") == alpn
+        (place,) = cluster["load_assignment"]["endpoints"][0]["lb_endpoints"]
+        address = place["endpoint"]["address"]["socket_address"]
+        assert address == {"address": GATEWAY, "port_value": 8443}
+    listener = _listener(config, "outward_8080_orders.shop.svc.cluster.local")
+    manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
+    (route,) = manager["route_config"]["virtual_hosts"][0]["routes"]
+    assert route["route"]["host_rewrite_literal"] == "8080.orders.shop.svc.cluster.local"
