@@ -162,7 +162,13 @@ def _way(
     namespace, name = gateway.namespace, _name(service)
     items = [_object("VirtualService", namespace, name, _routes(gateway, service))]
     if service.tls.mode != "none":
-        tls: Object = {"mode": service.tls.mode.upper(), "sni": service.tls.sni or service.host}
+        name_there = service.tls.sni or service.host
+        tls: Object = {
+            "mode": service.tls.mode.upper(),
+            "sni": name_there,
+            # Without it any server of that authority would do.
+            "subjectAltNames": [name_there],
+        }
         if service.tls.credential_name:
             tls["credentialName"] = service.tls.credential_name
         content = {"host": service.host, "exportTo": ["."], "trafficPolicy": {"tls": tls}}

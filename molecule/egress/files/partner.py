@@ -1,6 +1,7 @@
 """A service outside of the mesh.
 
-HTTPS at 8443 for who has a certificate of its own authority, plain HTTP at 8081 for everybody.
+HTTPS at 8443 for who has a certificate of its own authority, at 8444 for everybody; plain HTTP at
+8081 for everybody.
 """
 
 import http.server
@@ -14,7 +15,8 @@ class Partner(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         """Answer."""
-        seen = self.connection.getpeercert() if isinstance(self.connection, ssl.SSLSocket) else {}
+        secure = isinstance(self.connection, ssl.SSLSocket)
+        seen = (secure and self.connection.getpeercert()) or {}
         body = json.dumps({"subject": seen.get("subject"), "host": self.headers["Host"]}).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
@@ -22,11 +24,18 @@ class Partner(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
+def secure(port, certificate):
+    """A server that speaks TLS and demands a certificate, or not."""
+    server = http.server.ThreadingHTTPServer(("", port), Partner)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile="ca.crt")
+    context.verify_mode = certificate
+    context.load_cert_chain("server.crt", "server.key")
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    return server
+
+
 plain = http.server.ThreadingHTTPServer(("", 8081), Partner)
-secure = http.server.ThreadingHTTPServer(("", 8443), Partner)
-context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile="ca.crt")
-context.verify_mode = ssl.CERT_REQUIRED
-context.load_cert_chain("server.crt", "server.key")
-secure.socket = context.wrap_socket(secure.socket, server_side=True)
-threading.Thread(target=plain.serve_forever, daemon=True).start()
-secure.serve_forever()
+servers = [secure(8443, ssl.CERT_REQUIRED), secure(8444, ssl.CERT_NONE)]
+for server in servers:
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+plain.serve_forever()
