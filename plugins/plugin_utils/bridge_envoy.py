@@ -193,6 +193,8 @@ def _outward_cluster(call: Call, machine: Machine, gateway: str) -> Json:
     cluster = _cluster("outward_%d_%s" % (call.port, call.fqdn), gateway, port, protocol)
     cluster.update(bridge_tls.spoken(tls, sni))
     cluster["upstream_connection_options"] = {"tcp_keepalive": {"keepalive_time": 300}}
+    # Envoy takes what is behind a dot for a part of a metric's name.
+    cluster["alt_stat_name"] = cluster["name"].replace(".", "_")
     return cluster
 
 

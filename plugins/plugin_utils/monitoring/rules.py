@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ansible_collections.brownfield.mesh.plugins.module_utils.bridge.state import IDENTITY_UNIT
 from ansible_collections.brownfield.mesh.plugins.module_utils.watch.ship import JOB
 
 MACHINE_JOB = "mesh-machine"
@@ -173,12 +174,33 @@ def rules(given: Thresholds) -> tuple[Rule, ...]:
         ),
         Rule(
             "MeshUnitFailed",
-            "mesh_unit_failed == 1",
+            f'mesh_unit_failed{{unit!="{IDENTITY_UNIT}"}} == 1',
             given.unreachable_seconds,
             "ticket",
             "{{ $labels.machine }}: {{ $labels.unit }} has failed",
             "systemd has given the unit up.",
             "Silent: no failed unit is a healthy machine; MeshStateMissing tells of an unread one.",
+        ),
+        Rule(
+            "MeshRenewalFailing",
+            f'mesh_unit_failed{{unit="{IDENTITY_UNIT}"}} == 1',
+            given.unreachable_seconds,
+            "ticket",
+            "{{ $labels.machine }}: its authority does not renew its certificate",
+            "The machine asks its authority for a certificate or for revocation lists, and gets"
+            " none. What it has serves on until it ends, and each next look tries again.",
+            "Silent: a healthy machine has no failed unit, a sidecar no such one; MeshStateMissing"
+            " tells of an unread one, MeshCertificateEnding of a certificate that was not renewed.",
+        ),
+        Rule(
+            "MeshGatewayLost",
+            _all_fail("envoy_cluster_upstream_cx_connect_fail", "envoy_cluster_upstream_cx_total"),
+            given.unreachable_seconds,
+            "page",
+            "{{ $labels.machine }}: none of its calls gets through the gateway",
+            "The bridge cannot connect to the mesh's gateway, or whoever answers there is not who"
+            " it should be. All of the machine's calls into the mesh fail.",
+            "Silent: nothing calls, or MeshMachineUnreachable fires instead.",
         ),
         Rule(
             "MeshRunUnfinished",
@@ -362,6 +384,15 @@ def _unproven() -> str:
         f' unless on (peer) label_replace({away}, "peer", "$1", "machine", "(.+)")'
         f' unless on (peer) label_join({away}, "peer", ".", "workload", "namespace")'
     )
+
+
+def _all_fail(failures: str, attempts: str) -> str:
+    """Whether all of a bridge's connections outward failed within five minutes, and several did."""
+    failed, tried = (
+        f'sum by ({_BY}) (increase({series}{{envoy_cluster_name=~"outward_.+"}}[5m]))'
+        for series in (failures, attempts)
+    )
+    return f"{failed} > 2 and {failed} > 0.99 * {tried}"
 
 
 def _rise(series: str, more_than: int) -> str:

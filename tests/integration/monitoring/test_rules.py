@@ -82,6 +82,14 @@ SIZE = own("node_filesystem_size_bytes", ',mountpoint="/"')
 FREE = own("node_filesystem_avail_bytes", ',mountpoint="/"')
 TIME = own("node_time_seconds")
 FAILED = own("mesh_unit_failed", ',unit="a\\\\x2db.service"')
+RENEWAL = own("mesh_unit_failed", ',unit="mesh-identity.service"')
+_OUTWARD = "envoy_cluster_upstream_cx_%s{" + MACHINE + ',job="mesh-proxy",envoy_cluster_name="%s"}'
+CALLS, NOT_CONNECTED = (
+    _OUTWARD % ("total", "outward_1_a"),
+    _OUTWARD % ("connect_fail", "outward_1_a"),
+)
+OTHER_CALLS = _OUTWARD % ("total", "application_1")
+OTHER_NOT_CONNECTED = _OUTWARD % ("connect_fail", "application_1")
 CASE = r',case="db \"1\" {x} -> b:1 by name",peer="b"'
 REFUSED = own("mesh_probe_as_expected", CASE + ',expected="refused",seen="refused"')
 OPENED = own("mesh_probe_as_expected", CASE + ',expected="refused",seen="allowed"')
@@ -187,6 +195,25 @@ PROOFS: dict[str, list[Proof]] = {
             good={STATE: "0+60x60"},
             bad={FAILED: "_x9 1+0x29 stale"},
             gone={FAILED: "_x60"},
+        )
+    ],
+    "MeshRenewalFailing": [
+        Proof(
+            good={STATE: "0+60x60", FAILED: "1+0x60"},
+            bad={RENEWAL: "_x9 1+0x29 stale"},
+            gone={RENEWAL: "_x60"},
+        )
+    ],
+    "MeshGatewayLost": [
+        Proof(  # one of many is lost on a good day, and an application may be away
+            good={
+                CALLS: "0+10x60",
+                NOT_CONNECTED: "0+1x60",
+                OTHER_CALLS: "0+10x60",
+                OTHER_NOT_CONNECTED: "0+10x60",
+            },
+            bad={CALLS: "0+2x70", NOT_CONNECTED: "0+0x9 0+2x29 58+0x30"},
+            gone={CALLS: "0+2x9 stale", NOT_CONNECTED: "0+0x9 stale"},
         )
     ],
     "MeshTargetsMissing": [

@@ -29,10 +29,18 @@ def certificate(path: Path) -> x509.Certificate:
 
 
 def test_every_certificate_is_the_labs_own(lab: Lab) -> None:
-    ca = certificate(lab.pki / "ca.crt")
+    ca, root = certificate(lab.pki / "ca.crt"), certificate(lab.pki / "mesh-root.crt")
     for path in lab.pki.glob("*.crt"):
-        certificate(path).verify_directly_issued_by(ca)
+        certificate(path).verify_directly_issued_by(root if path.stem == "mesh-root" else ca)
     assert isinstance(ca.public_key(), ec.EllipticCurvePublicKey)
+
+
+def test_the_meshs_root_is_apart_and_may_sign_revocation_lists(lab: Lab) -> None:
+    ca, root = certificate(lab.pki / "ca.crt"), certificate(lab.pki / "mesh-root.crt")
+    assert root.subject != ca.subject
+    usage = root.extensions.get_extension_for_class(x509.KeyUsage).value
+    assert usage.key_cert_sign and usage.crl_sign
+    assert not usage.digital_signature
 
 
 def test_the_api_server_is_known_by_its_address(lab: Lab) -> None:
