@@ -40,6 +40,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.forms import (
     OPTIONAL_MOUNT,
     OPTIONAL_PROXY,
     OPTIONAL_QUALIFIED,
+    OPTIONAL_UUID,
     PATH,
     PORT_NAME,
     PROTOCOLS,
@@ -48,6 +49,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.forms import (
     SHA256,
     TOKEN_PATH,
     TRUST_DOMAIN,
+    URI,
     URL,
     VAULT_ADDRESS,
     VAULT_ROLE,
@@ -149,9 +151,10 @@ VAULT = Record(
         Field("pki_role", Text(VAULT_ROLE), "The role of that engine to sign by.", required=True),
         Field(
             "login",
-            Choice(("approle", "jwt")),
+            Choice(("approle", "jwt", "azure")),
             "How the machine logs in: by a wrapped secret that the controller brings once"
-            " (approle), or by a token that its platform writes to a file (jwt).",
+            " (approle), by a token that its platform writes to a file (jwt), or by its managed"
+            " identity (azure).",
         ),
         Field(
             "auth_mount",
@@ -160,6 +163,16 @@ VAULT = Record(
         ),
         Field("role", Text(VAULT_ROLE), "The role of that auth method.", required=True),
         Field("jwt_path", Text(TOKEN_PATH), "The file on the machine with its token, for jwt."),
+        Field(
+            "azure_resource",
+            Text(URI),
+            "For azure: the resource that the auth method was configured with.",
+        ),
+        Field(
+            "azure_client_id",
+            Text(OPTIONAL_UUID),
+            "For azure: the client ID of the managed identity, where a machine has several.",
+        ),
         Field(
             "storage",
             Choice(("memory", "disk")),

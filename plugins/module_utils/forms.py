@@ -161,6 +161,20 @@ VAULT_ADDRESS = Form(
     "write https://HOST:PORT, without a path",
     objection=_bad_url,
 )
+URI = Form(
+    r"[a-z][-a-z0-9+.]*://[!-~]+",
+    "URI",
+    "write a URI, such as https://management.azure.com/",
+    2048,
+    objection=_bad_url,
+)
+OPTIONAL_UUID = Form(
+    "(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})?",
+    "UUID",
+    "write it as the Azure portal shows it, in lower-case letters",
+    36,
+    correct=lambda text: text.lower().strip(),
+)
 MOUNT = Form(
     "[A-Za-z0-9_][-A-Za-z0-9_.]*(?:/[A-Za-z0-9_][-A-Za-z0-9_.]*)*",
     "path of a mount",

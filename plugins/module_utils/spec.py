@@ -105,6 +105,8 @@ class Vault:
     ``ca`` is the path, on the controller, of the authority of Vault's own certificate (PEM).
     ``auth_mount`` is where the auth method is mounted (empty: under its own name), ``role`` the
     role's name there. ``jwt_path`` is the file on the machine with the token for ``jwt``.
+    ``azure_resource`` is what the auth method ``azure`` was configured with, ``azure_client_id``
+    which of the machine's managed identities logs in (empty: its only one).
     """
 
     address: str
@@ -112,15 +114,22 @@ class Vault:
     pki_role: str
     role: str
     pki_mount: str = "pki"
-    login: str = "approle"  # approle | jwt
+    login: str = "approle"  # approle | jwt | azure
     auth_mount: str = ""
     jwt_path: str = ""
+    azure_resource: str = "https://management.azure.com/"
+    azure_client_id: str = ""
     storage: str = "memory"  # memory | disk
 
     @property
     def mount(self) -> str:
         """Where the auth method is mounted."""
         return self.auth_mount or self.login
+
+    @property
+    def keeps_token(self) -> bool:
+        """Whether the machine keeps its log-in; else each is by its platform's word."""
+        return self.login == "approle"
 
 
 @dataclass(frozen=True)

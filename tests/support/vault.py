@@ -146,6 +146,8 @@ class Server:
             "sys/mounts/pki": {"type": "pki", "config": {"max_lease_ttl": "87600h"}},
             "sys/auth/approle": {"type": "approle"},
             "sys/auth/jwt": {"type": "jwt"},
+            # Vault's own method asks Azure itself for keys; this one judges the same log-in.
+            "sys/auth/azure": {"type": "jwt"},
             "sys/policies/acl/machine": {"policy": POLICY},
             "sys/policies/acl/controller": {"policy": CONTROLLER_POLICY},
         }.items():
@@ -155,16 +157,20 @@ class Server:
         public = self.jwt_key.public_key().public_bytes(
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
         )
-        self.call("POST", "auth/jwt/config", {"jwt_validation_pubkeys": [public.decode()]})
+        bound = {
+            "role_type": "jwt",
+            "user_claim": "sub",
+            "bound_audiences": ["vault"],
+            "bound_subject": "billing",
+            "token_policies": ["machine"],
+            "token_ttl": "60s",
+        }
+        keys = {"jwt_validation_pubkeys": [public.decode()]}
         for path, body in {
-            "auth/jwt/role/billing": {
-                "role_type": "jwt",
-                "user_claim": "sub",
-                "bound_audiences": ["vault"],
-                "bound_subject": "billing",
-                "token_policies": ["machine"],
-                "token_ttl": "60s",
-            },
+            "auth/jwt/config": keys,
+            "auth/jwt/role/billing": bound,
+            "auth/azure/config": keys,
+            "auth/azure/role/billing": bound,
             "auth/approle/role/billing": {"token_policies": ["machine"], "token_period": "24h"},
         }.items():
             self.call("POST", path, body)

@@ -5,7 +5,8 @@ bring into use.
 
 With ``approle`` the controller supplies a wrapped secret once, which is used up by the first
 log-in; what is kept is a token that can do no more than the role says, and that the machine renews.
-With ``jwt`` each log-in is by the token in a file, and nothing is kept.
+With ``jwt`` each log-in is by the token in a file, with ``azure`` by the machine's managed
+identity, and nothing is kept.
 """
 
 from __future__ import annotations
@@ -17,7 +18,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Optional
 
-from ansible_collections.brownfield.mesh.plugins.module_utils.bridge import credentials, revocation
+from ansible_collections.brownfield.mesh.plugins.module_utils.bridge import (
+    azure,
+    credentials,
+    revocation,
+)
 from ansible_collections.brownfield.mesh.plugins.module_utils.bridge.state import (
     IDENTITY_FILE,
     TOKEN,
@@ -29,7 +34,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.desired import (
     Host,
     MachineError,
 )
-from ansible_collections.brownfield.mesh.plugins.module_utils.spec import from_data
+from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Vault, from_data
 from ansible_collections.brownfield.mesh.plugins.module_utils.vault import (
     Client,
     VaultError,
@@ -64,12 +69,12 @@ def read(host: Host) -> Optional[WantedIdentity]:
 
 def can_log_in(host: Host, authority: Authority) -> bool:
     """Whether the machine has what it logs in with; Vault is not asked."""
-    return authority.vault.login == "jwt" or host.rights(TOKEN) is not None
+    return not authority.vault.keeps_token or host.rights(TOKEN) is not None
 
 
 def logged_out(host: Host, authority: Authority) -> bool:
     """Whether Vault no longer takes the token that the machine keeps. Raises MachineError."""
-    if authority.vault.login == "jwt":
+    if not authority.vault.keeps_token:
         return False
     try:
         _client(authority).call("GET", "auth/token/lookup-self", token=host.read(TOKEN) or "")
@@ -88,8 +93,8 @@ def issue(host: Host, wanted: WantedIdentity, login: Login) -> None:
     with credentials.alone(host):
         try:
             client = _client(authority)
-            if authority.vault.login == "jwt":
-                token = _by_jwt(host, client, authority)
+            if not authority.vault.keeps_token:
+                token = _by_platform(host, client, authority.vault)
             elif login.wrapping_token:
                 token = _by_secret(host, client, authority, login)
             else:
@@ -97,7 +102,7 @@ def issue(host: Host, wanted: WantedIdentity, login: Login) -> None:
             try:
                 chain = _sign(host, client, wanted, authority, token)
             finally:
-                if authority.vault.login == "jwt":
+                if not authority.vault.keeps_token:
                     _revoke(client, token)
         except VaultError as error:
             raise MachineError(str(error)) from None
@@ -180,8 +185,18 @@ def _fetch_list(
     revocation.keep(host, wanted, issuer, text, certificate, chain)
 
 
-def _by_jwt(host: Host, client: Client, authority: Authority) -> str:
-    vault = authority.vault
+def _by_platform(host: Host, client: Client, vault: Vault) -> str:
+    """Log in by what the machine's platform says of it."""
+    if vault.login == "azure":
+        said = azure.identity(vault.azure_resource, vault.azure_client_id)
+    else:
+        said = {"jwt": _jwt(host, vault)}
+    body = {"role": vault.role, **said}
+    answer = client.call("POST", "auth/%s/login" % vault.mount, body, secrets=(said["jwt"],))
+    return text_at(answer, "auth", "client_token")
+
+
+def _jwt(host: Host, vault: Vault) -> str:
     try:
         jwt = (host.read(vault.jwt_path) or "").strip()
     except OSError as error:
@@ -191,9 +206,7 @@ def _by_jwt(host: Host, client: Client, authority: Authority) -> str:
             "%s holds no token; have the platform write it there, or correct"
             " identity.vault.jwt_path" % vault.jwt_path
         )
-    body = {"role": vault.role, "jwt": jwt}
-    answer = client.call("POST", "auth/%s/login" % vault.mount, body, secrets=(jwt,))
-    return text_at(answer, "auth", "client_token")
+    return jwt
 
 
 def _by_secret(host: Host, client: Client, authority: Authority, login: Login) -> str:

@@ -38,6 +38,7 @@ MODULES = (
     "bridge.state",
     "bridge.revocation",
     "bridge.credentials",
+    "bridge.azure",
     "bridge.authority",
 )
 STOPPED = ("inactive", "unknown", "")  # a unit that has failed is to be forgotten, too

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -35,6 +35,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.integration.vault.conftest import Want, joined
+from tests.support.azure_metadata import TOKEN as TOKEN_PATH
+from tests.support.azure_metadata import Metadata
 from tests.support.bridge import SPIFFE_ID, Box, issue, pem
 from tests.support.vault import Server
 
@@ -98,6 +100,22 @@ def test_by_a_jwt_nothing_is_kept(vault: Server, box: Box, want: Want) -> None:
     by_jwt(vault, box, want(login="jwt", jwt_path=JWT_PATH))
     assert credentials.current(box.host, want())
     assert not box.path(TOKEN).exists()
+
+
+def test_by_a_managed_identity_nothing_is_kept(vault: Server, box: Box, want: Want) -> None:
+    wanted = joined(box, want(login="azure"))
+    with ExitStack() as stack:
+        metadata = Metadata(vault.jwt())
+        metadata.start(stack)
+        authority.issue(box.host, wanted, Login())
+        assert credentials.current(box.host, want())
+        assert not box.path(TOKEN).exists()
+        metadata.answers[TOKEN_PATH] = (400, {"error_description": "Identity not found"})
+        with unchanged(box, r"Identity not found.*managed identity"):
+            authority.issue(box.host, wanted, Login())
+        metadata.answers[TOKEN_PATH] = (200, {"access_token": vault.jwt("somebody-else")})
+        with unchanged(box, r"answers 4.. to POST auth/azure/login"):
+            authority.issue(box.host, wanted, Login())
 
 
 def test_no_secret_is_in_a_command(vault: Server, box: Box, want: Want) -> None:
