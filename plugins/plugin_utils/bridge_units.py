@@ -131,6 +131,7 @@ def identity(in_memory: bool) -> str:
         ("Environment", "PYTHONPATH=%s PYTHONDONTWRITEBYTECODE=1" % LIBRARY),
         ("ExecStart", "/usr/bin/env python3 -m " + program),
         ("TimeoutStartSec", "90s"),
+        ("SuccessExitStatus", "SIGTERM"),  # stopped half way: the next look takes it up
         ("UMask", "0077"),
         ("ReadWritePaths", " ".join([STATE, *([MEMORY] if in_memory else [])])),
         ("CapabilityBoundingSet", "CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER"),

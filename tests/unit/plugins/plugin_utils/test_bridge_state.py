@@ -105,6 +105,11 @@ def test_envoys_shared_memory_is_nobody_elses() -> None:
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
+def test_a_renewal_that_is_stopped_half_way_has_not_failed() -> None:
+    # systemd calls it failed otherwise, and MeshRenewalFailing would tell of it.
+    assert "SuccessExitStatus=SIGTERM\n" in bridge_units.identity(True)
+
+
 @pytest.mark.parametrize(
     "text", [bridge_units.bridge("0", False), bridge_units.firewall(), bridge_units.identity(True)]
 )
