@@ -21,7 +21,11 @@ from ansible_collections.brownfield.mesh.plugins.plugin_utils.errors import (
     ClusterError,
     explain,
 )
-from ansible_collections.brownfield.mesh.plugins.plugin_utils.kinds import Ref, ref_of
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.kinds import (
+    Ref,
+    collection_path,
+    ref_of,
+)
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring.objects import metrics_refs
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.objects import (
     MANAGER,
@@ -93,6 +97,24 @@ def apply(
         delete(client, {one.change.ref: one.uid for one in surplus})
     changes = [one.change for one in (*compared, *surplus)]
     return sorted(changes, key=lambda change: change.ref.sort_key)
+
+
+def labelled(
+    client: Client, kinds: Iterable[str], labels: Mapping[str, str], namespace: str = ""
+) -> list[Ref]:
+    """What lies in the cluster with these labels, in one namespace or in all (empty). Raises
+    ClusterError."""
+    selector = ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
+
+    def found(kind: str) -> list[Ref]:
+        try:
+            items = client.items(collection_path(kind, namespace), {"labelSelector": selector})
+        except ApiError as error:
+            where = f"{kind} in {namespace or 'all namespaces'}"
+            raise ClusterError(explain(error, where)) from None
+        return [ref_of({**item, "kind": kind}) for item in items]
+
+    return [ref for refs in client.each(found, kinds) for ref in refs]
 
 
 def delete(client: Client, uids: Mapping[Ref, str]) -> None:

@@ -20,18 +20,9 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.egress import (
     ExternalService,
 )
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Machine, Mesh, Workload
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.apply import labelled
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.client import Client
-from ansible_collections.brownfield.mesh.plugins.plugin_utils.errors import (
-    ApiError,
-    ClusterError,
-    explain,
-)
-from ansible_collections.brownfield.mesh.plugins.plugin_utils.kinds import (
-    KINDS,
-    Ref,
-    collection_path,
-    ref_of,
-)
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.kinds import KINDS, Ref, ref_of
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.objects import (
     EGRESS_GUARD,
     MANAGED_BY_LABEL,
@@ -82,17 +73,7 @@ def former_refs(client: Client, mesh: Mesh) -> list[Ref]:
     """What lies in the gateway's namespace by an earlier run. Raises ClusterError."""
     if not mesh.egress.configured:
         return []
-    namespace = mesh.egress.gateway.namespace
-    selector = ",".join(f"{key}={value}" for key, value in sorted(COMPONENT.items()))
-
-    def found(kind: str) -> list[Ref]:
-        try:
-            items = client.items(collection_path(kind, namespace), {"labelSelector": selector})
-        except ApiError as error:
-            raise ClusterError(explain(error, f"{kind} in {namespace}")) from None
-        return [Ref(kind, namespace, item["metadata"]["name"]) for item in items]
-
-    return [ref for refs in client.each(found, GATEWAY_KINDS) for ref in refs]
+    return labelled(client, GATEWAY_KINDS, COMPONENT, mesh.egress.gateway.namespace)
 
 
 def gateway_objects(mesh: Mesh, fleet: Sequence[Workload]) -> list[Object]:

@@ -20,22 +20,13 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
     Mesh,
     Workload,
 )
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.apply import labelled
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.bridge_envoy import (
     mesh_calls,
     server_name_at_gateway,
 )
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.client import Client
-from ansible_collections.brownfield.mesh.plugins.plugin_utils.errors import (
-    ApiError,
-    ClusterError,
-    explain,
-)
-from ansible_collections.brownfield.mesh.plugins.plugin_utils.kinds import (
-    KINDS,
-    Ref,
-    collection_path,
-    ref_of,
-)
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.kinds import KINDS, Ref, ref_of
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.objects import (
     MANAGED_BY_LABEL,
     MANAGER,
@@ -90,16 +81,7 @@ def former_refs(client: Client, mesh: Mesh, fleet: Sequence[Workload]) -> list[R
     """What lies in the cluster by an earlier run, at whatever gateway. Raises ClusterError."""
     if mesh.bridge.gateway is None and all(workload.mode != "bridge" for workload in fleet):
         return []
-    selector = ",".join(f"{key}={value}" for key, value in sorted(COMPONENT.items()))
-
-    def found(kind: str) -> list[Ref]:
-        try:
-            items = client.items(collection_path(kind), {"labelSelector": selector})
-        except ApiError as error:
-            raise ClusterError(explain(error, f"{kind} of gateways")) from None
-        return [ref_of({"kind": kind, **item}) for item in items]
-
-    return [ref for refs in client.each(found, OUR_KINDS) for ref in refs]
+    return labelled(client, OUR_KINDS, COMPONENT)
 
 
 def _callers(fleet: Sequence[Workload]) -> dict[tuple[str, int], list[tuple[Workload, Call]]]:
