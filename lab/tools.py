@@ -26,13 +26,14 @@ def build_flags(group: str) -> list[str]:
 def go_tools(group: str) -> Path:
     """The folder with the built ``tool`` lines of lab/go/GROUP/go.mod, building what is missing.
 
-    Keyed by go.mod, go.sum and flags: only a changed version builds again. Raises LabError.
+    Keyed by go.mod, go.sum, sources and flags: only what changed builds again. Raises LabError.
     """
     flags = build_flags(group)
     source = CHECKOUT / "lab" / "go" / group
     key = hashlib.sha256(
         b"\0".join(
             [(source / "go.mod").read_bytes(), (source / "go.sum").read_bytes()]
+            + [path.read_bytes() for path in sorted(source.glob("*.go"))]
             + [flag.encode() for flag in flags]
         )
     ).hexdigest()[:16]
@@ -63,11 +64,16 @@ def _build(group: str, source: Path, flags: list[str], target: Path) -> None:
 
 
 @functools.cache
+def go_module(group: str, module: str) -> Path:
+    """The folder with the sources of ``module``, in the version of lab/go/GROUP/go.mod."""
+    command = ["go", "mod", "download", "-json", module]
+    source = CHECKOUT / "lab" / "go" / group
+    return Path(json.loads(run(command, cwd=str(source), seconds=600))["Dir"])
+
+
 def istio_module() -> Path:
     """The folder of the istio.io/istio module, which carries charts, bootstrap and packaging."""
-    source = CHECKOUT / "lab" / "go" / "istio"
-    command = ["go", "mod", "download", "-json", "istio.io/istio"]
-    return Path(json.loads(run(command, cwd=str(source), seconds=600))["Dir"])
+    return go_module("istio", "istio.io/istio")
 
 
 def istio_version() -> str:

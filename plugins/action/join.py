@@ -15,7 +15,7 @@ import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
@@ -33,6 +33,9 @@ from ansible_collections.brownfield.mesh.plugins.plugin_utils.errors import (
     ClusterError,
     IdentityError,
 )
+
+if TYPE_CHECKING:
+    from ansible_collections.brownfield.mesh.plugins.plugin_utils.identity_providers import Provider
 
 MODULE = "brownfield.mesh.join"
 
@@ -120,10 +123,22 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         if identity.vault is not None and identity.provider == "vault":
             ca = Path(self._find(identity.vault.ca, "mesh.identity.vault.ca"))
             return _Vault(machine, workload, cluster, monitoring, lists, identity.vault, ca)
+        provider = self._provider(machine, workload, cluster.root_certificate)
+        return _Bridge(machine, workload, cluster, monitoring, lists, provider)
+
+    def _provider(self, machine: Machine, workload: Workload, roots: str) -> Provider:
+        identity = machine.mesh.identity
+        if identity.cert_manager is not None and identity.provider == "cert_manager":
+            from ansible_collections.brownfield.mesh.plugins.plugin_utils import cert_manager
+
+            return cert_manager.Authority(machine, workload, identity.cert_manager, roots)
+        from ansible_collections.brownfield.mesh.plugins.plugin_utils import identity_providers
+
         paths = [
             Path(self._find(path, "mesh.identity")) for path in (identity.certificate, identity.key)
         ]
-        return _Bridge(machine, workload, cluster, monitoring, lists, paths)
+        spiffe_id = workload.spiffe_id(machine.mesh.trust_domain)
+        return identity_providers.of(identity, spiffe_id, roots, paths)
 
     def _artifacts(self, needs: list[str], machine: Machine) -> dict[str, Any]:
         pushed: dict[str, str] = {}
@@ -180,20 +195,13 @@ class _Bridge:
         cluster: ClusterFacts,
         monitoring: Sequence[Prometheus],
         lists: Sequence[Path],
-        paths: list[Path],
+        provider: Provider,
     ) -> None:
         """Raises IdentityError when what the user brought is no identity of this machine's, or no
         list."""
-        from ansible_collections.brownfield.mesh.plugins.plugin_utils import (
-            bridge_state,
-            identity_providers,
-        )
+        from ansible_collections.brownfield.mesh.plugins.plugin_utils import bridge_state
 
-        mesh = machine.mesh
-        spiffe_id = workload.spiffe_id(mesh.trust_domain)
-        self._provider = identity_providers.of(
-            mesh.identity, spiffe_id, cluster.root_certificate, paths
-        )
+        self._provider = provider
         self.state = bridge_state.render(
             machine,
             workload,
@@ -206,7 +214,7 @@ class _Bridge:
 
     def supply(self, asked: dict[str, Any]) -> dict[str, str]:
         """The certificate for what the machine ``asked``, and its key where it made none. Raises
-        IdentityError."""
+        IdentityError and ClusterError."""
         issued = self._provider.issue(asked.get("csr", ""))
         return {"certificate": issued.certificate, "key": issued.key}
 

@@ -62,6 +62,14 @@ def _check_identity(entry: Entry, exists: Callable[[str, str], bool], report: Re
         place = "%s.identity.vault" % ("mesh_machine" if "vault" in overrides else "mesh")
         _check_vault(identity.vault, place, exists, report)
         return
+    if identity.provider == "cert_manager":
+        if identity.cert_manager is None:
+            report(
+                "%s.identity.cert_manager" % ("mesh_machine" if overrides else "mesh"),
+                "is missing, but the mode bridge needs it (provider cert_manager)",
+                "write the name of the issuer",
+            )
+        return
     for name in ("certificate", "key"):
         path = getattr(identity, name)
         where = "%s.identity.%s" % ("mesh_machine" if name in overrides else "mesh", name)

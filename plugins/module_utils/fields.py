@@ -31,6 +31,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.forms import (
     HOST_OR_IPV4,
     HTTP_PATH,
     IPV4,
+    KIND,
     LABEL,
     LABEL_KEY,
     LOCALITY,
@@ -68,6 +69,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
     Bridge,
     Call,
     Capture,
+    CertManager,
     Cluster,
     Gateway,
     HealthProbe,
@@ -181,12 +183,27 @@ VAULT = Record(
     ),
 )
 
+CERT_MANAGER = Record(
+    CertManager,
+    (
+        Field("issuer", Text(DNS_NAME), "The issuer's name.", required=True),
+        Field(
+            "kind",
+            Text(KIND),
+            "Its kind: ClusterIssuer, Issuer (in the workload's namespace), or that of an external"
+            " issuer.",
+        ),
+        Field("group", Text(DNS_NAME), "The API group of its kind."),
+    ),
+)
+
 IDENTITY_FIELDS = (
     Field(
         "provider",
-        Choice(("files", "local_ca", "vault")),
+        Choice(("files", "local_ca", "vault", "cert_manager")),
         "Where certificates come from: files of the user's, an authority that the controller signs"
-        " with, or Vault, to which the machine itself turns.",
+        " with, Vault, to which the machine itself turns, or cert-manager in the cluster, which the"
+        " controller asks.",
     ),
     Field(
         "certificate",
@@ -198,9 +215,10 @@ IDENTITY_FIELDS = (
     Field(
         "lifetime",
         Text(DURATION),
-        "How long a certificate lives that is signed (local_ca, vault), such as 24h or 15m.",
+        "How long a certificate lives that is signed (all but files), such as 24h or 15m.",
     ),
     Field("vault", VAULT, "Where and how a machine has its certificate signed by Vault."),
+    Field("cert_manager", CERT_MANAGER, "The issuer of cert-manager that signs certificates."),
 )
 
 DNS = Field(

@@ -187,6 +187,12 @@ VAULT_ROLE = Form(
     "name of a role",
     "write letters, digits, '-', '_' and '.'",
 )
+KIND = Form(
+    "[A-Z][A-Za-z0-9]*",
+    "kind of Kubernetes objects",
+    "write the kind as objects do, such as ClusterIssuer",
+    63,
+)
 # A sandboxed unit reads it, which sees neither homes nor temporary files.
 TOKEN_PATH = Form(
     r"(?:/[^\x00\s]+)?",

@@ -133,6 +133,16 @@ class Vault:
 
 
 @dataclass(frozen=True)
+class CertManager:
+    """The issuer of cert-manager by which machines' certificates are signed: its name, kind (an
+    Issuer lies in the workload's namespace) and API group."""
+
+    issuer: str
+    kind: str = "ClusterIssuer"
+    group: str = "cert-manager.io"
+
+
+@dataclass(frozen=True)
 class Identity:
     """How machines in mode ``bridge`` get their certificates.
 
@@ -141,11 +151,12 @@ class Identity:
     authority by which the controller signs. ``lifetime`` is that of signed certificates.
     """
 
-    provider: str = "files"  # files | local_ca | vault
+    provider: str = "files"  # files | local_ca | vault | cert_manager
     certificate: str = ""
     key: str = ""
     lifetime: str = "24h"
     vault: Optional[Vault] = None
+    cert_manager: Optional[CertManager] = None
 
     @property
     def lifetime_seconds(self) -> int:

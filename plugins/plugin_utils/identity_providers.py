@@ -52,8 +52,8 @@ class Provider(Protocol):
         """The machine's certificate with its chain (PEM), or '' where it is issued on request."""
 
     def issuer(self) -> str:
-        """The authority (PEM) by which certificates are to be signed, or '' where the provider
-        brings them."""
+        """The authority by which certificates are to be signed (PEM, or its name), or '' where the
+        provider brings them."""
 
     def issue(self, request: str) -> Issued:
         """The certificate for a signing request (PEM, empty where the certificate is known)."""
@@ -111,19 +111,7 @@ class Files(_Pair):
 
     def known(self) -> str:
         """The certificate, when it is this machine's and good."""
-        leaf = self._chain[0]
-        names = _names(leaf)
-        if names != [self._spiffe_id]:
-            raise IdentityError(
-                "%s has the SPIFFE ID %s, but the machine's is %s"
-                % (self._where, ", ".join(names) or "none", self._spiffe_id)
-            )
-        usages = _usages(leaf)
-        if not {Usage.SERVER_AUTH, Usage.CLIENT_AUTH} <= usages:
-            raise IdentityError("%s is not for both server and client" % self._where)
-        key = leaf.public_key()
-        if isinstance(key, rsa.RSAPublicKey) and key.key_size < RSA_BITS:
-            raise IdentityError("%s: its RSA key has less than %d bits" % (self._where, RSA_BITS))
+        _check_leaf(self._chain[0], self._spiffe_id, self._where)
         return self._pem
 
     def issuer(self) -> str:
@@ -153,12 +141,7 @@ class LocalAuthority(_Pair):
         if not _is_authority(authority):
             raise IdentityError("%s is not the certificate of an authority" % self._where)
         signer = self._key()
-        try:
-            asked = x509.load_pem_x509_csr(request.encode())
-        except ValueError:
-            raise IdentityError("the machine's signing request cannot be read") from None
-        if not asked.is_signature_valid:
-            raise IdentityError("the machine's signing request is not signed by its key")
+        asked = _asked(request)
         now = datetime.datetime.now(datetime.UTC)
         end = now + datetime.timedelta(seconds=self._identity.lifetime_seconds)
         name = x509.UniformResourceIdentifier(self._spiffe_id)
@@ -227,6 +210,66 @@ def certificates(pem: str, where: str) -> list[x509.Certificate]:
         return x509.load_pem_x509_certificates(pem.encode())
     except ValueError:
         raise IdentityError("%s holds no certificate in PEM form" % where) from None
+
+
+def judge(
+    pem: str, spiffe_id: str, roots: Sequence[x509.Certificate], where: str
+) -> list[x509.Certificate]:
+    """The chain in ``pem``, which came from ``where``, when peers would take it as ``spiffe_id``.
+    Raises IdentityError."""
+    chain = certificates(pem, where)
+    _check_validity(chain[0], where)
+    _check_chain(chain, roots, where)
+    _check_leaf(chain[0], spiffe_id, where)
+    return chain
+
+
+def asked_names(request: str) -> list[str]:
+    """The names that a signing request (PEM) asks for, as KIND:NAME; what is no name, such as to
+    be an authority, by its kind alone. Raises IdentityError."""
+    asked = _asked(request)
+    found = [attribute.rfc4514_attribute_name for attribute in asked.subject]
+    for extension in asked.extensions:
+        if isinstance(extension.value, x509.SubjectAlternativeName):
+            found += [_name(one) for one in extension.value]
+        else:
+            found.append(extension.oid.dotted_string)
+    return found
+
+
+def is_for(pem: str, request: str) -> bool:
+    """Whether a certificate (PEM) is for the key that a signing request (PEM) was made by. Raises
+    IdentityError."""
+    return certificates(pem, "it")[0].public_key() == _asked(request).public_key()
+
+
+def _name(name: x509.GeneralName) -> str:
+    kind = "URI" if isinstance(name, x509.UniformResourceIdentifier) else type(name).__name__
+    return "%s:%s" % (kind, name.value)
+
+
+def _asked(request: str) -> x509.CertificateSigningRequest:
+    try:
+        asked = x509.load_pem_x509_csr(request.encode())
+    except ValueError:
+        raise IdentityError("the machine's signing request cannot be read") from None
+    if not asked.is_signature_valid:
+        raise IdentityError("the machine's signing request is not signed by its key")
+    return asked
+
+
+def _check_leaf(leaf: x509.Certificate, spiffe_id: str, where: str) -> None:
+    names = _names(leaf)
+    if names != [spiffe_id]:
+        raise IdentityError(
+            "%s has the SPIFFE ID %s, but the machine's is %s"
+            % (where, ", ".join(names) or "none", spiffe_id)
+        )
+    if not {Usage.SERVER_AUTH, Usage.CLIENT_AUTH} <= _usages(leaf):
+        raise IdentityError("%s is not for both server and client" % where)
+    key = leaf.public_key()
+    if isinstance(key, rsa.RSAPublicKey) and key.key_size < RSA_BITS:
+        raise IdentityError("%s: its RSA key has less than %d bits" % (where, RSA_BITS))
 
 
 def _check_validity(certificate: x509.Certificate, where: str) -> None:

@@ -39,6 +39,7 @@ KINDS: Mapping[str, Kind] = {
     "PrometheusRule": Kind("monitoring.coreos.com/v1", "prometheusrules"),
     "AlertmanagerConfig": Kind("monitoring.coreos.com/v1alpha1", "alertmanagerconfigs"),
     "ConfigMap": Kind("v1", "configmaps"),
+    "CertificateRequest": Kind("cert-manager.io/v1", "certificaterequests"),
     "Pod": Kind("v1", "pods"),
 }
 _ORDER = {kind: number for number, kind in enumerate(KINDS)}

@@ -13,15 +13,20 @@ ROLE = "brownfield-mesh"
 TOKEN_ROLE = "brownfield-mesh-tokens"
 MONITORING_ROLE = "brownfield-mesh-monitoring"
 INGRESS_ROLE = "brownfield-mesh-ingress"
+CERTIFICATES_ROLE = "brownfield-mesh-certificates"
 _APPLY = ("create", "delete", "get", "patch")
 
 
 def controller_roles(
-    workloads: Iterable[Workload], prometheus: str = "", ingress: str = ""
+    workloads: Iterable[Workload],
+    prometheus: str = "",
+    ingress: str = "",
+    certificates: Iterable[str] = (),
 ) -> list[Object]:
     """A ClusterRole for facts, objects and registrations, and per namespace a Role for tokens;
     where a Prometheus in the cluster watches, or an ingress gateway ends the TLS of bridges, a Role
-    for what these are told in their namespaces.
+    for what these are told in their namespaces. ``certificates`` are the namespaces of workloads
+    whose machines have certificates from cert-manager.
 
     Who may request a service account's token may act as that service account, so this right is
     given per namespace and by name.
@@ -67,6 +72,7 @@ def controller_roles(
         ),
         *([_role(MONITORING_ROLE, prometheus, _MONITORING)] if prometheus else []),
         *([_role(INGRESS_ROLE, ingress, _INGRESS)] if ingress else []),
+        *(_role(CERTIFICATES_ROLE, namespace, _CERTIFICATES) for namespace in sorted(certificates)),
     ]
 
 
@@ -90,3 +96,4 @@ _MONITORING = (
     ),
 )
 _INGRESS = (_rule("", ["configmaps"], _APPLY),)  # with the authorities that the gateway believes
+_CERTIFICATES = (_rule("cert-manager.io", ["certificaterequests"], ["create", "delete", "get"]),)

@@ -180,10 +180,10 @@ def revocation_list(
     return made.public_bytes(serialization.Encoding.PEM).decode()
 
 
-def request(name: str = "spiffe://cluster.local/ns/evil/sa/evil") -> tuple[str, Any]:
-    """A signing request that asks for a name of its own, and its key."""
+def request(name: str = "spiffe://cluster.local/ns/evil/sa/evil", *more: str) -> tuple[str, Any]:
+    """A signing request that asks for a name of its own (and ``more``), and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
-    uris = [x509.UniformResourceIdentifier(name)]
+    uris = [x509.UniformResourceIdentifier(uri) for uri in (name, *more)]
     builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
     builder = builder.add_extension(x509.SubjectAlternativeName(uris), critical=False)
     return pem(builder.sign(key, hashes.SHA256())), key

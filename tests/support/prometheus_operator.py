@@ -4,15 +4,12 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import yaml
 
-from lab.config import CHECKOUT
+from lab.tools import go_module
 
 
 class _Loader(yaml.CSafeLoader):
@@ -25,18 +22,6 @@ _Loader.add_constructor("tag:yaml.org,2002:value", lambda loader, node: node.val
 @cache
 def operator_definitions() -> list[dict[str, Any]]:
     """The Operator's CRDs, of the version that lab/go/prometheus-operator pins."""
-    answer = subprocess.run(
-        [
-            "go",
-            "mod",
-            "download",
-            "-json",
-            "github.com/prometheus-operator/prometheus-operator",
-        ],
-        cwd=CHECKOUT / "lab" / "go" / "prometheus-operator",
-        check=True,
-        capture_output=True,
-        timeout=600,
-    )
-    folder = Path(json.loads(answer.stdout)["Dir"]) / "example" / "prometheus-operator-crd"
+    module = go_module("prometheus-operator", "github.com/prometheus-operator/prometheus-operator")
+    folder = module / "example" / "prometheus-operator-crd"
     return [yaml.load(path.read_text(), _Loader) for path in sorted(folder.glob("*.yaml"))]

@@ -114,12 +114,31 @@ def vaulted(lifetime: str = "24h", **more: str) -> Hosts:
     return bridged({"identity": {"provider": "vault", "lifetime": lifetime, "vault": vault}})
 
 
-VAULT_CASES: dict[str, tuple[Hosts, str, str, str]] = {
+AUTHORITY_CASES: dict[str, tuple[Hosts, str, str, str]] = {
     "Vault, but which": (
         bridged({"identity": {"provider": "vault"}}),
         "mesh.identity.vault",
         "is missing",
         "write address, ca, pki_role and role",
+    ),
+    "cert-manager, but which issuer": (
+        bridged({"identity": {"provider": "cert_manager"}}),
+        "mesh.identity.cert_manager",
+        "is missing",
+        "write the name of the issuer",
+    ),
+    "an issuer of no kind": (
+        bridged(
+            {
+                "identity": {
+                    "provider": "cert_manager",
+                    "cert_manager": {"issuer": "machines", "kind": "cluster-issuer"},
+                }
+            }
+        ),
+        "mesh.identity.cert_manager.kind",
+        "is no kind of Kubernetes objects",
+        "such as ClusterIssuer",
     ),
     "no file of a JWT": (
         vaulted(login="jwt"),
@@ -167,7 +186,7 @@ def test_the_authority_of_vaults_certificate_must_be_there() -> None:
     assert problem.variable == "mesh.identity.vault.ca"
 
 
-CASES.update(VAULT_CASES)
+CASES.update(AUTHORITY_CASES)
 
 
 @pytest.mark.parametrize(("hosts", "variable", "why", "fix"), CASES.values(), ids=list(CASES))

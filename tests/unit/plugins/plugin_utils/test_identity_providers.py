@@ -12,7 +12,8 @@ import pytest
 from ansible_collections.brownfield.mesh.plugins.plugin_utils import identity_providers
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.errors import IdentityError
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID as Usage
 
 from tests.support.bridge import SPIFFE_ID, Pair, identity_of, issue, pem, request
@@ -141,6 +142,27 @@ def test_what_an_authority_does_not_sign(tmp_path: Path) -> None:
         authority.issue("hello")
     with pytest.raises(IdentityError, match="not the certificate of an authority"):
         provider(GOOD.write(tmp_path, "leaf"), "local_ca").issue(request()[0])
+
+
+def test_what_a_request_asks_for_is_seen_whole() -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    builder = x509.CertificateSigningRequestBuilder()
+    builder = builder.subject_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a")]))
+    names = [x509.UniformResourceIdentifier("spiffe://a"), x509.DNSName("b")]
+    for extension in (
+        x509.SubjectAlternativeName(names),
+        x509.BasicConstraints(ca=True, path_length=None),
+    ):
+        builder = builder.add_extension(extension, critical=False)
+    asked = pem(builder.sign(key, hashes.SHA256()))
+    assert identity_providers.asked_names(asked) == [
+        "CN",
+        "URI:spiffe://a",
+        "DNSName:b",
+        "2.5.29.19",
+    ]
+    assert identity_providers.asked_names(request(SPIFFE_ID)[0]) == ["URI:" + SPIFFE_ID]
+    assert not identity_providers.is_for(pem(GOOD.certificate), asked)
 
 
 def test_what_is_issued_is_not_printed() -> None:

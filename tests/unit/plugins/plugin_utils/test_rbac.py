@@ -15,7 +15,7 @@ DOCUMENT = Path(__file__).parents[4] / "docs" / "controller-roles.yaml"
 
 
 def test_the_document_is_current() -> None:
-    roles = controller_roles([PAYMENTS_DB], "monitoring", "istio-ingress")
+    roles = controller_roles([PAYMENTS_DB], "monitoring", "istio-ingress", ["payments"])
     assert list(yaml.safe_load_all(DOCUMENT.read_text())) == roles
 
 
