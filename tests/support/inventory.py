@@ -106,8 +106,9 @@ def as_variables(fleet: Fleet) -> Hosts:
         content = to_data(machine)
         own = content.pop("mesh")
         mesh = to_data(fleet.mesh)
-        if mesh["identity"]["vault"] is None:
-            del mesh["identity"]["vault"]
+        for provider in ("vault", "cert_manager"):
+            if mesh["identity"][provider] is None:
+                del mesh["identity"][provider]
         for name in ("gateway", "revocation"):
             if mesh["bridge"][name] is None:
                 del mesh["bridge"][name]
