@@ -116,6 +116,13 @@ class Live(Box):
                 found.append(int(words[words.index(b"--restart-epoch") + 1]))
         return sorted(found)
 
+    def resident_mb(self) -> float:
+        """The memory of the Envoys that run, in megabytes."""
+        pages = [
+            int(Path("/proc/%d/statm" % pid).read_text().split()[1]) for pid in self._children()
+        ]
+        return sum(pages) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
     def lies(self) -> dict[str, str]:
         """What the next start finds on disk: configuration, program, identity, by path."""
         folders = (CONFIG, artifacts.RECORD_FOLDER, artifacts.BINARY_FOLDER, IDENTITIES)

@@ -117,7 +117,8 @@ def join(host: Host, state: BridgeState, supply: Supply, check: bool) -> dict[st
         # What the machine logs in with lives for minutes: a slow download must not come before.
         for change in [*files, *identities, *installs, *configures]:
             change.act()
-        if any(change.what.startswith("/etc/systemd/") for change in files):
+        # A run that was killed may have written units that systemd has not read.
+        if restart or any(change.what.startswith("/etc/systemd/") for change in files):
             host.run(["systemctl", "daemon-reload"])
         told = True
         if restart:

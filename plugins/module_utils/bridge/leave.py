@@ -58,15 +58,19 @@ def leave(host: Host, check: bool) -> dict[str, Any]:
     changes += artifacts.uninstall(host)
     changes += [_removal(host, path) for path in PATHS if os.path.lexists(host.path(path))]
     changes += desired.hosts(host, ())
-    if host.made_user(USER):
-        changes.append(Change("user " + USER, USER + "\n", "", lambda: _run(host, "userdel", USER)))
+    user = Change("user " + USER, USER + "\n", "", lambda: _run(host, "userdel", USER))
+    # Last: by it the next run sees that this one was killed before systemd forgot the units.
+    last = [user] if host.made_user(USER) else []
     if not check:
         for change in changes:
             change.act()
-        if changes:
+        if changes or last:
             host.run(["systemctl", "daemon-reload"])
             units = (UNIT, FIREWALL_UNIT, *IDENTITY_UNITS)
             host.run(["systemctl", "reset-failed", *units], check=False)
+        for change in last:
+            change.act()
+    changes += last
     return {"changed": bool(changes), "diff": desired.diff_of(changes)}
 
 

@@ -107,7 +107,8 @@ def join(host: Host, state: SidecarState, supply: Supply, check: bool) -> dict[s
         if edited:  # better the proxy with what lies there, each file whole, than none
             host.run(["systemctl", "start", PROXY_UNIT], check=False)
         raise
-    if any(change.what.startswith("/etc/systemd/") for change in changes):
+    # A run that was killed may have written units that systemd has not read.
+    if restart or any(change.what.startswith("/etc/systemd/") for change in changes):
         host.run(["systemctl", "daemon-reload"])
     if resolving:
         resolver.reload(host)

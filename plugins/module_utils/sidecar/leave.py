@@ -69,16 +69,20 @@ def leave(host: Host, check: bool) -> dict[str, Any]:
     if ours and os.path.islink(host.path(mask)) and os.readlink(host.path(mask)) == "/dev/null":
         changes.append(_removal(host, mask))
     changes += desired.hosts(host, ())
-    if host.made_user(USER):
-        changes.append(Change("user " + USER, USER + "\n", "", lambda: _run(host, "userdel", USER)))
+    user = Change("user " + USER, USER + "\n", "", lambda: _run(host, "userdel", USER))
+    # Last: by it the next run sees that this one was killed before systemd forgot the units.
+    last = [user] if host.made_user(USER) else []
     if not check:
         for change in changes:
             change.act()
         if resolving:
             resolver.reload(host)
-        if changes:
+        if changes or last:
             host.run(["systemctl", "daemon-reload"])
             host.run(["systemctl", "reset-failed", PROXY_UNIT, CAPTURE_UNIT], check=False)
+        for change in last:
+            change.act()
+    changes += last
     return {"changed": bool(changes), "diff": desired.diff_of(changes)}
 
 

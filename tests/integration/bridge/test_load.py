@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -48,7 +49,9 @@ class Amount:
 
 SHORT = Amount(rounds=3, rotations=2, http=500, tcp=100)
 LONG = Amount(rounds=20, rotations=5, http=100_000, tcp=5_000)
-AMOUNT = LONG if os.environ.get("MESH_SOAK") else SHORT
+SOAK = bool(os.environ.get("MESH_SOAK"))
+AMOUNT = LONG if SOAK else SHORT
+GROWTH = 1.05  # of an Envoy's memory, after its first tenth of the calls
 
 
 @dataclass
@@ -100,6 +103,35 @@ def ends(stack: ExitStack, pair: Two) -> tuple[End, End]:
     )
 
 
+def clients(caller: End, stack: ExitStack) -> tuple[Callable[[], object], ...]:
+    """HTTP on a kept connection, HTTP and TCP on one for each call."""
+    calls = caller.workload.calls
+    address = bridge_envoy.loopback_addresses(calls)[calls[0].fqdn]
+    web, echo = ((address, call.port) for call in calls)
+    return Kept(web, stack).get, Fresh(web).get, Fresh(echo).echo
+
+
+@pytest.mark.skipif(not SOAK, reason="takes minutes: `make soak` runs it")
+def test_memory_does_not_grow(
+    ends: tuple[End, End], stack: ExitStack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for end in ends:
+        end.join()
+    memory = []
+    with repeated(*clients(ends[1], stack)) as every:
+        limit = time.monotonic() + SECONDS
+        for number in (LONG.http // 10, LONG.http):
+            while sum(one.calls for one in every) < number:
+                assert time.monotonic() < limit
+                time.sleep(0.1)
+            memory.append([round(end.live.resident_mb(), 1) for end in ends])
+    with capsys.disabled():
+        print("\n" + json.dumps({"calls": LONG.http, "memory_mb": memory}))
+    first, last = memory
+    assert [one <= GROWTH * other for one, other in zip(last, first)] == [True, True]
+    assert [one.failed + one.refused for one in every] == [[], [], []]
+
+
 def test_nothing_is_lost(
     ends: tuple[End, End], stack: ExitStack, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -108,11 +140,7 @@ def test_nothing_is_lost(
     began, rotations = time.monotonic(), 0
     for end in ends:
         end.join()
-    calls = ends[1].workload.calls
-    address = bridge_envoy.loopback_addresses(calls)[calls[0].fqdn]
-    web, echo = ((address, call.port) for call in calls)
-    clients = (Kept(web, stack).get, Fresh(web).get, Fresh(echo).echo)
-    with repeated(*clients) as every:
+    with repeated(*clients(ends[1], stack)) as every:
         kept, fresh, tcp = every
         for number in range(AMOUNT.rounds):
             for end in ends:

@@ -326,6 +326,19 @@ def test_killed_anywhere_the_next_run_converges(
     assert step > 10
 
 
+def test_units_that_a_killed_run_wrote_are_read_before_the_start(
+    box: Box, state: BridgeState, pair: Pair, pushed: dict[str, str]
+) -> None:
+    box.outputs["systemctl daemon-reload"] = (1, "")
+    with pytest.raises(MachineError, match="daemon-reload"):
+        join(box.host, state, supply(pair, pushed), False)
+    del box.outputs["systemctl daemon-reload"]
+    box.commands.clear()
+    join(box.host, state, supply(pair, pushed), False)
+    steps = [box.commands.index("systemctl " + s) for s in ("daemon-reload", "restart " + UNIT)]
+    assert steps == sorted(steps)
+
+
 def test_leaving_leaves_nothing(
     box: Box, state: BridgeState, pair: Pair, pushed: dict[str, str]
 ) -> None:

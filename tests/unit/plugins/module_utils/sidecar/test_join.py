@@ -137,6 +137,22 @@ def test_a_token_that_a_killed_run_left_goes(
     assert not box.path(TOKEN).exists()
 
 
+def test_units_that_a_killed_run_wrote_are_read_before_the_start(
+    box: Machine, state: SidecarState, pushed: dict[str, str]
+) -> None:
+    box.outputs["systemctl daemon-reload"] = (1, "")
+    with pytest.raises(MachineError, match="daemon-reload"):
+        joined(box, state, pushed)
+    del box.outputs["systemctl daemon-reload"]
+    box.commands.clear()
+    joined(box, state, pushed)
+    steps = [
+        box.commands.index("systemctl daemon-reload"),
+        box.commands.index(box.ran("systemctl start")[0]),
+    ]
+    assert steps == sorted(steps)
+
+
 @pytest.mark.parametrize(
     "old",
     [
