@@ -46,8 +46,10 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.desired import (
     compare_link,
 )
 
-# A run renews a certificate that is signed on request when less than this part of its life is left.
-RENEW_AT = 1 / 3
+# A run renews a certificate that is signed on request when less than this part of its life is left:
+# before the alarm MeshCertificateEnding (0.35), and behind the machine's timer, if it has one.
+RENEW_AT = 1 / 2
+RENEW_BEHIND_TIMER = 1 / 3
 # A certificate that lives shorter than so many looks of the timer would not be renewed safely.
 MIN_LOOKS = 4
 
@@ -62,7 +64,8 @@ def usable(host: Host, wanted: WantedIdentity) -> bool:
     if wanted.issuer and host.read(ISSUER) != wanted.issuer:
         return False
     left = found.valid_for(time.time())
-    if left <= (found.not_after - found.not_before) * RENEW_AT:
+    part = RENEW_AT if wanted.authority is None else RENEW_BEHIND_TIMER
+    if left <= (found.not_after - found.not_before) * part:
         return False
     # A chain was judged by the roots beside it when it came into use.
     return host.read(ROOTS) == wanted.roots or _leads_to(host, wanted.roots)

@@ -242,7 +242,11 @@ def test_a_key_made_here_stays_here(
 def test_a_signed_certificate_is_renewed_in_time(
     box: Box, render: Render, pair: Pair, pushed: dict[str, str]
 ) -> None:
-    old = issue(ROOT, SPIFFE_ID, begins=-7000, lives=3000)  # less than a third is left
+    # Sooner than the alarm tells that it ends: at half of its life.
+    young = issue(ROOT, SPIFFE_ID, begins=-4900, lives=5100)
+    join(box.host, render(young), supply(young, pushed), False)
+    assert join(box.host, render(), Supply(), False)["needs"] == []
+    old = issue(ROOT, SPIFFE_ID, begins=-5100, lives=4900)
     join(box.host, render(old), supply(old, pushed), False)
     assert join(box.host, render(old), Supply(), False)["changed"] is False
     assert join(box.host, render(), Supply(), False)["needs"] == ["identity"]
@@ -368,6 +372,9 @@ def test_leaving_half_way_is_finished_by_the_next(
     with pytest.raises(MachineError):
         leave(box.host, False)
     assert joined(box.host)
+    # Nothing is left to do behind that by which the next run sees that there is.
+    assert box.commands[-1] == "userdel mesh-bridge"
+    assert "systemctl daemon-reload" in box.commands
     box.outputs.clear()
     leave(box.host, False)
     assert not joined(box.host)
