@@ -65,7 +65,8 @@ def _check_identity(entry: Entry, exists: Callable[[str, str], bool], report: Re
     if identity.provider == "cert_manager":
         if identity.cert_manager is None:
             report(
-                "%s.identity.cert_manager" % ("mesh_machine" if overrides else "mesh"),
+                "%s.identity.cert_manager"
+                % ("mesh_machine" if "provider" in overrides else "mesh"),
                 "is missing, but the mode bridge needs it (provider cert_manager)",
                 "write the name of the issuer",
             )

@@ -79,8 +79,8 @@ def render(
 ) -> BridgeState:
     """The machine's desired state. ``certificate`` is its chain (PEM) where it is known already,
     ``monitoring`` is whom it lets read its figures, ``ca`` the authority of Vault's certificate
-    (PEM) where the machine turns to Vault, ``issuer`` the authority (PEM) where the controller
-    signs, ``revoked`` the user's revocation lists (PEM)."""
+    (PEM) where the machine turns to Vault, ``issuer`` the authority (PEM, or its name) that the
+    controller signs by or asks, ``revoked`` the user's revocation lists (PEM)."""
     mesh = machine.mesh
     envoy = tuple(item for item in mesh.proxy.artifacts if item.name == "envoy")
     blank = bridge_envoy.bootstrap(machine, workload, cluster.gateway_address, "", monitoring)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 # Signing takes a second; an approver that asks somewhere takes longer.
 SIGNED_SECONDS = 60
 INTERVAL_SECONDS = 0.25
+# Tells who approves requests by hand which machine asks.
+MACHINE_ANNOTATION = MANAGER + "/machine"
 
 
 class Authority:
@@ -62,8 +65,11 @@ class Authority:
             roots, "the mesh's root"
         )
         self._account = Ref("ServiceAccount", workload.namespace, workload.service_account)
-        # One name for each machine: what a killed run left is replaced by the next.
-        self._ref = Ref("CertificateRequest", workload.namespace, "mesh-" + machine.name)
+        self._machine = machine.name
+        # One name for each machine: what a killed run left is replaced by the next. Inventories
+        # name machines as they like, Kubernetes does not.
+        name = "%s-%s" % (MANAGER, hashlib.sha256(machine.name.encode()).hexdigest()[:16])
+        self._ref = Ref("CertificateRequest", workload.namespace, name)
 
     def known(self) -> str:
         """Nothing: each machine makes its key."""
@@ -80,17 +86,16 @@ class Authority:
         try:
             self._remove(client)
             self._ask(client, request)
-            signed = self._signed(client)
+            try:
+                signed = self._signed(client)
+            finally:
+                # What went wrong is told already; the next run takes away what is left.
+                with contextlib.suppress(ClusterError):
+                    self._remove(client)
         except ApiError as error:
             raise self._refused(error) from None
-        finally:
-            # Whatever went wrong is told already; the next run takes away what is left.
-            with contextlib.suppress(ClusterError):
-                self._remove(client)
         where = "the certificate of %s" % self.issuer().strip()
-        identity_providers.judge(signed, self._spiffe_id, self._roots, where)
-        if not identity_providers.is_for(signed, request):
-            raise IdentityError("%s is not for the key that the machine made" % where)
+        identity_providers.judge(signed, request, self._spiffe_id, self._roots, where)
         return identity_providers.Issued(signed)
 
     def _judge_request(self, request: str) -> None:
@@ -118,6 +123,7 @@ class Authority:
                 "name": self._ref.name,
                 "namespace": self._ref.namespace,
                 "labels": {MANAGED_BY_LABEL: MANAGER},
+                "annotations": {MACHINE_ANNOTATION: self._machine},
                 "ownerReferences": [
                     {
                         "apiVersion": KINDS[self._account.kind].api_version,

@@ -213,15 +213,16 @@ def certificates(pem: str, where: str) -> list[x509.Certificate]:
 
 
 def judge(
-    pem: str, spiffe_id: str, roots: Sequence[x509.Certificate], where: str
-) -> list[x509.Certificate]:
-    """The chain in ``pem``, which came from ``where``, when peers would take it as ``spiffe_id``.
-    Raises IdentityError."""
+    pem: str, request: str, spiffe_id: str, roots: Sequence[x509.Certificate], where: str
+) -> None:
+    """Raises IdentityError unless the chain in ``pem``, which came from ``where``, is for the key
+    of ``request`` (PEM), and peers would take it as ``spiffe_id``."""
     chain = certificates(pem, where)
     _check_validity(chain[0], where)
     _check_chain(chain, roots, where)
     _check_leaf(chain[0], spiffe_id, where)
-    return chain
+    if chain[0].public_key() != _asked(request).public_key():
+        raise IdentityError("%s is not for the key that the machine made" % where)
 
 
 def asked_names(request: str) -> list[str]:
@@ -235,12 +236,6 @@ def asked_names(request: str) -> list[str]:
         else:
             found.append(extension.oid.dotted_string)
     return found
-
-
-def is_for(pem: str, request: str) -> bool:
-    """Whether a certificate (PEM) is for the key that a signing request (PEM) was made by. Raises
-    IdentityError."""
-    return certificates(pem, "it")[0].public_key() == _asked(request).public_key()
 
 
 def _name(name: x509.GeneralName) -> str:

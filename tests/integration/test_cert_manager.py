@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import signal
 import subprocess
 import time
@@ -37,6 +38,7 @@ from tests.support.bridge import BILLING, SPIFFE_ID, issue, pem, request
 ROOT = issue(authority=True)
 MIDDLE = issue(ROOT, authority=True)
 LIFETIME_SECONDS = 600
+MACHINE = "Billing_1/../x"  # no name for Kubernetes, and no path
 SPIFFE = SPIFFE_ID.rsplit("/ns/", 1)[0]
 
 
@@ -86,13 +88,19 @@ def authority(
     wanted = CertManager(issuer)
     identity = Identity("cert_manager", lifetime=f"{LIFETIME_SECONDS}s", cert_manager=wanted)
     mesh = Mesh(cluster=api.cluster(user), identity=identity)
-    machine = Machine("billing-1", BILLING.key, "192.0.2.77", mode="bridge", mesh=mesh)
+    machine = Machine(MACHINE, BILLING.key, "192.0.2.77", mode="bridge", mesh=mesh)
     workload = replace(BILLING, namespace=tenant)
     return cert_manager.Authority(machine, workload, wanted, pem(ROOT.certificate))
 
 
 def asked(tenant: str) -> str:
     return request(f"{SPIFFE}/ns/{tenant}/sa/billing-app")[0]
+
+
+def ref_of(tenant: str) -> Ref:
+    """Where the request of the machine of these tests lies while it lives."""
+    digest = hashlib.sha256(MACHINE.encode()).hexdigest()[:16]
+    return Ref("CertificateRequest", tenant, f"brownfield.mesh-{digest}")
 
 
 def left(api: ApiServer, tenant: str) -> list[str]:
@@ -121,7 +129,7 @@ def test_what_a_killed_run_left_is_replaced_and_goes_with_the_workload(
     with monkeypatch.context() as killed:
         killed.setattr(cert_manager.Authority, "_remove", lambda *_: None)
         authority(api, tenant).issue(asked(tenant))
-    assert left(api, tenant) == ["mesh-billing-1"]
+    assert left(api, tenant) == [ref_of(tenant).name]
     authority(api, tenant).issue(asked(tenant))
     assert left(api, tenant) == []
     with monkeypatch.context() as killed:
@@ -158,7 +166,7 @@ def test_an_issuer_that_is_not_there_is_named(
 def test_a_denied_request_is_told(
     api: ApiServer, tenant: str, controller: subprocess.Popen[bytes]
 ) -> None:
-    path = Ref("CertificateRequest", tenant, "mesh-billing-1").path
+    path = ref_of(tenant).path
     condition = {"type": "Denied", "status": "True", "reason": "Policy", "message": "not here"}
 
     def deny() -> None:

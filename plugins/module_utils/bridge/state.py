@@ -77,8 +77,8 @@ class WantedIdentity:
     ``certificate`` is the chain to use (PEM) where the controller knows it beforehand; when it is
     empty the machine makes a key and asks for a certificate: the controller, or ``authority`` when
     there is one. ``roots`` are the mesh's (PEM, several while one takes the place of another);
-    ``issuer`` is whose signature the certificate must bear (PEM), empty where only the provider
-    knows. Without ``revocation`` no peer's certificate is looked for in a list.
+    ``issuer`` is whose signature the certificate must bear (PEM, or a name), empty where only the
+    provider knows. Without ``revocation`` no peer's certificate is looked for in a list.
     """
 
     spiffe_id: str

@@ -162,7 +162,26 @@ def test_what_a_request_asks_for_is_seen_whole() -> None:
         "2.5.29.19",
     ]
     assert identity_providers.asked_names(request(SPIFFE_ID)[0]) == ["URI:" + SPIFFE_ID]
-    assert not identity_providers.is_for(pem(GOOD.certificate), asked)
+
+
+def test_what_another_signed_is_judged_like_what_a_user_brings() -> None:
+    asked, key = request(SPIFFE_ID)
+
+    def judged(pair: Pair) -> None:
+        identity_providers.judge(
+            pem(pair.certificate), asked, SPIFFE_ID, [ROOT.certificate], "the answer"
+        )
+
+    judged(issue(ROOT, SPIFFE_ID, key=key))
+    for bad, why in (
+        (issue(ROOT, SPIFFE_ID), "the answer is not for the key that the machine made"),
+        (issue(OTHER, SPIFFE_ID, key=key), "does not lead to a root"),
+        (issue(ROOT, SPIFFE_ID + "x", key=key), "has the SPIFFE ID"),
+        (issue(ROOT, SPIFFE_ID, begins=-9, lives=-1, key=key), "ended on"),
+        (issue(ROOT, SPIFFE_ID, usages=[Usage.CLIENT_AUTH], key=key), "not for both"),
+    ):
+        with pytest.raises(IdentityError, match=why):
+            judged(bad)
 
 
 def test_what_is_issued_is_not_printed() -> None:
