@@ -66,6 +66,17 @@ def test_capture_goes_before_the_proxy(
     ]
 
 
+def test_the_user_goes_last_so_that_the_next_run_finishes_a_killed_one(
+    box: Machine, state: SidecarState, pushed: dict[str, str]
+) -> None:
+    joined(box, state, pushed)
+    begin = len(box.commands)
+    leave(box.host, False)
+    commands = box.commands[begin:]
+    assert commands[-1].startswith("userdel")
+    assert "systemctl daemon-reload" in commands
+
+
 def test_a_machine_that_never_joined_is_left_alone(box: Machine) -> None:
     box.path("/etc/hosts").write_bytes(b"127.0.0.1 localhost\r\n::1 a\x0cb \xff")
     before = box.tree()
