@@ -31,6 +31,7 @@ GRACE = 300.0
 SECOND_GRACE = 30.0
 # How often output is looked for, seconds. The end of the program is seen at once.
 POLL = 0.1
+LOOK = 0.02  # between two looks whether it has ended
 
 OnLine = Callable[[str], None]
 
@@ -155,30 +156,45 @@ def _wait(
 ) -> str | None:
     """Wait for the end; None, or why the program must be stopped."""
     end = time.monotonic() + seconds
+    while not _ends(process, POLL):
+        if told.by:
+            return "because this run was told to end"
+        if time.monotonic() > end:
+            return "because the time limit (timeout) was reached"
+        lines.read()
+    process.wait()
+    return None
+
+
+def _ends(process: subprocess.Popen[bytes], seconds: float) -> bool:
+    """Whether it ends within that time.
+
+    Popen.wait() takes a lock, which stays taken when a signal's handler raises in the wrong moment,
+    as Ansible's task timeout does: whoever waits behind that waits for ever.
+    """
+    end = time.monotonic() + seconds
     while True:
         try:
-            process.wait(POLL)
-            return None
-        except subprocess.TimeoutExpired:
-            if told.by:
-                return "because this run was told to end"
-            if time.monotonic() > end:
-                return "because the time limit (timeout) was reached"
-            lines.read()
+            ended = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:  # it has been waited for already
+            return True
+        left = end - time.monotonic()
+        if ended is not None or left <= 0:
+            return ended is not None
+        time.sleep(min(left, LOOK))
 
 
 def _stop(process: subprocess.Popen[bytes], grace: float) -> str:
     """SIGINT, patience, SIGINT again, and only then SIGKILL. Says how it ended."""
-    for number, patience in ((signal.SIGINT, grace), (signal.SIGINT, SECOND_GRACE)):
-        if process.poll() is None:
-            process.send_signal(number)
-        try:
-            process.wait(patience)
+    for patience in (grace, SECOND_GRACE):
+        if not _ends(process, 0):
+            process.send_signal(signal.SIGINT)
+        if _ends(process, patience):
+            process.poll()  # never waits, whoever has the lock
             return "it ended in order, what is done is in the state, and the lock is released"
-        except subprocess.TimeoutExpired:
-            continue
     process.kill()
-    process.wait()
+    _ends(process, SECOND_GRACE)
+    process.poll()
     return (
         f"it did not end within {grace + SECOND_GRACE:.0f} s and was killed: the state may lack"
         " what was made last, and its lock may remain"

@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.terraform import runner
@@ -84,24 +86,44 @@ def test_a_signal_to_us_becomes_one_sigint(tmp_path: Path, number: signal.Signal
     assert signal.getsignal(number) is before
 
 
-def test_ansibles_own_time_limit_lets_it_end_in_order(tmp_path: Path) -> None:
-    """The task keyword `timeout` raises out of a signal's handler, and is none of Exception."""
+@pytest.mark.parametrize("script", [ORDERLY, STUBBORN], ids=["orderly", "stubborn"])
+@pytest.mark.parametrize("locked", [False, True])
+def test_ansibles_own_time_limit_lets_it_end_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, locked: bool
+) -> None:
+    """The task keyword `timeout` raises out of a signal's handler, and is none of Exception; at
+    worst while Popen has its lock, which then stays taken."""
+    made: list[Popen] = []
+
+    class Popen(subprocess.Popen[bytes]):
+        def __init__(self, *given: Any, **more: Any) -> None:
+            super().__init__(*given, **more)
+            made.append(self)
 
     class TaskTimeoutError(BaseException):
         pass
 
     def alarm(_number: int, _frame: object) -> None:
+        if locked:
+            made[0]._waitpid_lock.acquire(blocking=False)  # type: ignore[attr-defined]
         raise TaskTimeoutError
+
+    monkeypatch.setattr(subprocess, "Popen", Popen)
+    monkeypatch.setattr(runner, "SECOND_GRACE", 0.5)
 
     before = signal.signal(signal.SIGALRM, alarm)
     signal.setitimer(signal.ITIMER_REAL, 0.5)
     try:
         with pytest.raises(TaskTimeoutError):
-            run(ORDERLY, tmp_path)
+            run(script, tmp_path, grace=20 if script == ORDERLY else 0.5)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-    assert (tmp_path / "saved").exists()
+    assert (tmp_path / "saved").exists() == (script == ORDERLY)
+    if not locked:
+        assert made[0].returncode is not None
+    else:  # with the lock lost nobody could take notice of its end, but it has ended
+        assert os.waitid(os.P_PID, made[0].pid, os.WEXITED | os.WNOHANG) is not None
 
 
 def test_it_outlives_us_just_long_enough_to_end_in_order(tmp_path: Path) -> None:
