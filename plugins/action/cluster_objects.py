@@ -16,6 +16,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
     Machine,
     Mesh,
     Prometheus,
+    Vantage,
     Workload,
     from_data,
 )
@@ -48,6 +49,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "machines": {"type": "list", "elements": "dict", "default": []},
     "cluster": {"type": "dict", "required": True},
     "monitoring": {"type": "list", "elements": "dict", "default": []},
+    "vantages": {"type": "list", "elements": "dict", "default": []},
     "output": {"type": "str", "choices": ["apply", "write"], "default": "apply"},
     "path": {"type": "path"},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -88,13 +90,14 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         facts = from_data(ClusterFacts, data["cluster"])
         machines = [from_data(Machine, item) for item in data["machines"]]
         monitoring = [from_data(Prometheus, item) for item in data["monitoring"]]
+        vantages = [from_data(Vantage, item) for item in data["vantages"]]
         fleet = [from_data(Workload, item) for item in data["fleet"]] or workloads
         namespaces = sorted({workload.namespace for workload in workloads})
         check, present = bool(self._task.check_mode), data["state"] == "present"
         objects: list[Object] = []
         if present:
             objects += render(mesh, workloads, facts, [m for m in machines if m.mode == "bridge"])
-            objects += metrics_objects(mesh, workloads, machines, monitoring)
+            objects += metrics_objects(mesh, workloads, machines, monitoring, vantages)
             egress_objects.confine(mesh, objects)
             objects += egress_objects.render(mesh, namespaces, fleet, machines, facts)
             objects += ingress_objects.render(mesh, fleet, facts, self._revoked(mesh, facts))

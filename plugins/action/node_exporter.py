@@ -11,6 +11,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.brownfield.mesh.plugins.module_utils.reachability import Case
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
     Machine,
+    Vantage,
     Workload,
     from_data,
 )
@@ -34,7 +35,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         super().run(tmp, task_vars)
         _, options = self.validate_argument_spec(
             argument_spec=known.EXPORTER,
-            required_if=[("state", "present", ("machine", "workload"))],
+            required_together=[("machine", "workload")],
+            required_if=[("state", "present", ("machine", "vantage"), True)],
+            mutually_exclusive=[("machine", "vantage")],
         )
         options = deliver.plain(options)
         if options["state"] == "absent":
@@ -43,20 +46,32 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             )
             return result
         artifacts = deliver.artifacts("node_exporter", exporter.VARIABLE, options["artifacts"])
-        try:
-            wanted = exporter.render(
-                from_data(Machine, options["machine"]),
-                from_data(Workload, options["workload"]),
-                artifacts,
-                options["collectors"],
-                options["state_seconds"],
-                Probes(
-                    options["probe_seconds"],
-                    options["probe_cases"],
-                    tuple(from_data(Case, case) for case in options["cases"]),
-                ),
-                Loki(**options["loki"]) if options["loki"].get("url") else None,
+        cases = tuple(from_data(Case, case) for case in options["cases"])
+        probes = Probes(options["probe_seconds"], options["probe_cases"], cases)
+        if options["vantage"] and not options["clients"] and not self._task.check_mode:
+            raise AnsibleActionFail(
+                "no machine of the group mesh_monitoring has a key yet by which vantages know it;"
+                " run brownfield.mesh.monitor without --limit"
             )
+        try:
+            if options["vantage"]:
+                wanted = exporter.render_vantage(
+                    from_data(Vantage, options["vantage"]),
+                    artifacts,
+                    options["collectors"],
+                    probes,
+                    options["clients"],
+                )
+            else:
+                wanted = exporter.render(
+                    from_data(Machine, options["machine"]),
+                    from_data(Workload, options["workload"]),
+                    artifacts,
+                    options["collectors"],
+                    options["state_seconds"],
+                    probes,
+                    Loki(**options["loki"]) if options["loki"].get("url") else None,
+                )
         except ValueError as error:
             raise AnsibleActionFail(str(error)) from None
         return deliver.deliver(self, MODULE, wanted, task_vars)

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 the brownfield.mesh authors
 # SPDX-License-Identifier: Apache-2.0
-"""The machine's X.509 identity, read with the standard library alone."""
+"""The machine's X.509 identity: read with the standard library alone, its key made by OpenSSL."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import ssl
 import time
 from dataclasses import dataclass
 from typing import Any, Optional
+
+from ansible_collections.brownfield.mesh.plugins.module_utils.desired import Host
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,13 @@ class Identity:
         return self.not_after - now if now >= self.not_before else -1.0
 
 
+def new_key(host: Host) -> str:
+    """A private key (PEM) for a certificate. Raises MachineError."""
+    return host.run(
+        ["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    )
+
+
 def read(path: str) -> Optional[Identity]:
     """The identity in the first certificate of a PEM file, or None when there is none to read."""
     decoded = _decode(path)
@@ -37,6 +46,12 @@ def read(path: str) -> Optional[Identity]:
 def serial(path: str) -> str:
     """That certificate's serial number (hexadecimal, lower case, no leading zeros), or ''."""
     return str(_decode(path).get("serialNumber", "")).lower().lstrip("0")
+
+
+def addresses(path: str) -> list[str]:
+    """The IP addresses that the first certificate of a PEM file names."""
+    names = _decode(path).get("subjectAltName", ())
+    return [value for kind, value in names if kind == "IP Address"]
 
 
 def _decode(path: str) -> dict[str, Any]:

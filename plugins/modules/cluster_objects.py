@@ -61,6 +61,11 @@ options:
     type: list
     elements: dict
     default: []
+  vantages:
+    description: Those outside of the mesh that are watched, from C(mesh_plan.vantages).
+    type: list
+    elements: dict
+    default: []
   output:
     description: Whether objects are applied to the cluster or written into a folder.
     type: str

@@ -2,7 +2,7 @@
 # Copyright (c) 2026 the brownfield.mesh authors
 # SPDX-License-Identifier: Apache-2.0
 # GNU General Public License v3.0+ compatible (https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Ansible module ``brownfield.mesh.monitoring_targets``: one file, written whole or not at all."""
+"""Ansible module ``brownfield.mesh.monitoring_targets``: files, written whole or not at all."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ module: monitoring_targets
 short_description: Tell Prometheus which machines to watch
 version_added: 0.1.0
 description:
-  - Writes the machines of the plan as a file for Prometheus's C(file_sd), atomically. Prometheus
-    reads it by itself.
+  - Writes the machines and vantages of the plan as files for Prometheus's C(file_sd), and the
+    certificates by which vantages are known, each atomically. Prometheus reads them by itself.
   - On a machine without M(brownfield.mesh.monitoring) there is nothing to do.
 author:
   - brownfield.mesh authors (!UNKNOWN)
@@ -20,6 +20,17 @@ options:
   machines:
     description: The machines, from C(mesh_plan.machines).
     type: dict
+  vantages:
+    description: Those outside of the mesh, from C(mesh_plan.vantages).
+    type: list
+    elements: dict
+    default: []
+  certificates:
+    description:
+      - The certificate (PEM) that each vantage has shown, by name. Of one that has shown none, the
+        earlier one stays.
+    type: dict
+    default: {}
   here:
     description: The inventory name of the machine that the file is for.
     type: str
@@ -28,19 +39,19 @@ options:
     type: dict
     default: {}
   without:
-    description: Machines that are leaving.
+    description: Machines and vantages that are leaving.
     type: list
     elements: str
     default: []
-  content:
-    description: The file that the action plugin renders. Not for users.
-    type: str
+  contents:
+    description: The files that the action plugin renders, by path. Not for users.
+    type: dict
 attributes:
   check_mode:
     description: Compares and reports as ever, and changes nothing.
     support: full
   diff_mode:
-    description: Shows the file before and after.
+    description: Shows the files before and after.
     support: full
 """
 
@@ -59,23 +70,29 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.brownfield.mesh.plugins.module_utils import desired
-from ansible_collections.brownfield.mesh.plugins.module_utils.watch import options
-from ansible_collections.brownfield.mesh.plugins.module_utils.watch.state import TARGETS
+from ansible_collections.brownfield.mesh.plugins.module_utils.watch import options, pair
+from ansible_collections.brownfield.mesh.plugins.module_utils.watch.state import (
+    TARGETS,
+    VANTAGE_CERTIFICATES,
+)
 
 
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
-        argument_spec={**options.TARGETS, "content": {"type": "str"}}, supports_check_mode=True
+        argument_spec={**options.TARGETS, "contents": {"type": "dict"}}, supports_check_mode=True
     )
-    if module.params["content"] is None:
-        module.fail_json(msg="the action plugin of this name renders `content`; call it so")
+    given = module.params
+    if given["contents"] is None:
+        module.fail_json(msg="the action plugin of this name renders `contents`; call it so")
     host = desired.Host()
     try:
         host.require_root()
-        wanted = desired.File(TARGETS, module.params["content"], 0o644)
-        is_installed = Path(TARGETS).parent.is_dir()
-        changes = desired.compare_file(host, wanted) if is_installed else []
+        changes = []
+        if Path(TARGETS).parent.is_dir():
+            known = pair.known(host, given["certificates"])
+            for path, content in [*given["contents"].items(), (VANTAGE_CERTIFICATES, known)]:
+                changes += desired.compare_file(host, desired.File(path, content, 0o644))
         if not module.check_mode:
             for change in changes:
                 change.act()

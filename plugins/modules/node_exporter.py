@@ -26,6 +26,16 @@ options:
   workload:
     description: The workload that the machine runs, as M(brownfield.mesh.plan) returns it.
     type: dict
+  vantage:
+    description:
+      - A vantage, as M(brownfield.mesh.plan) returns it, in the place of O(machine). It gets the
+        prober, and node_exporter with TLS of its own that demands a certificate.
+    type: dict
+  clients:
+    description: Certificates (PEM) of those that a vantage answers.
+    type: list
+    elements: str
+    default: []
   artifacts:
     description:
       - Where node_exporter comes from, a Debian package, a tar archive or the program itself, one

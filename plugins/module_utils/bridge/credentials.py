@@ -84,9 +84,7 @@ def current(host: Host, wanted: WantedIdentity) -> bool:
 def request(host: Host, wanted: WantedIdentity) -> str:
     """A certificate signing request (PEM) for a key that is made here and stays here."""
     if host.rights(NEXT_KEY) is None:
-        made = host.run(
-            ["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"]
-        )
+        made = identity.new_key(host)
         os.makedirs(host.path(IDENTITIES), mode=0o750, exist_ok=True)
         host.write(File(NEXT_KEY, made, 0o600, secret=True))
     # Whose it is says the authority; some want to be asked for it.

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import socket
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -24,7 +25,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.desired import (
     Link,
     MachineError,
 )
-from ansible_collections.brownfield.mesh.plugins.module_utils.watch import programs
+from ansible_collections.brownfield.mesh.plugins.module_utils.watch import pair, programs
 from ansible_collections.brownfield.mesh.plugins.module_utils.watch.state import (
     LIBRARY,
     PYTHON,
@@ -62,13 +63,19 @@ def converge(
     files += [File("%s/%s" % (UNITS, u.name), u.content, 0o644) for u in wanted.units]
     for file in files:
         changes += desired.compare_drop_in(host, file)
+    made = pair.compare(host, wanted.pair, _reader(host, wanted)) if wanted.pair else []
+    changes += made
     changes += _removals(host, wanted.gone)
     for unit in wanted.units:
         if unit.wanted_by:
             changes += desired.compare_link(host, Link(_wants(unit), "%s/%s" % (UNITS, unit.name)))
     started = _started(host, wanted.home)
     changes += _dropped(host, wanted, started)
-    stale = _stale(host, wanted, started)
+    stale = [
+        unit
+        for unit in wanted.units
+        if _is_stale(host, wanted, unit, started) or (made and _knows_pair(wanted, unit))
+    ]
     shown = [Change(unit.name, "", "started with these files\n", lambda: None) for unit in stale]
     reloaded = started.get(wanted.reloads) == _digest(wanted)
     if wanted.reloads and not reloaded:
@@ -173,14 +180,32 @@ def _dropped(host: Host, wanted: Installation, started: Mapping[str, str]) -> li
     return changes
 
 
-def _stale(host: Host, wanted: Installation, started: Mapping[str, str]) -> list[Unit]:
-    """Units that do not run, or run with something else than is wanted."""
-    return [
-        unit
-        for unit in wanted.units
-        if started.get(unit.name) != unit.digest
-        or (unit.wanted_by and _state(host, unit.name) != "active")
-    ]
+def _is_stale(host: Host, wanted: Installation, unit: Unit, started: Mapping[str, str]) -> bool:
+    """Whether the unit does not run, or runs with something else than is wanted."""
+    return started.get(unit.name) != _digest_of(host, wanted, unit) or bool(
+        unit.wanted_by and _state(host, unit.name) != "active"
+    )
+
+
+def _digest_of(host: Host, wanted: Installation, unit: Unit) -> str:
+    """What stands for all that the unit is started with, the machine's own key too."""
+    if wanted.pair is None or not _knows_pair(wanted, unit):
+        return unit.digest
+    content = host.read(wanted.pair.certificate) or ""
+    return "%s %s" % (unit.digest, hashlib.sha256(content.encode()).hexdigest()[:16])
+
+
+def _knows_pair(wanted: Installation, unit: Unit) -> bool:
+    return wanted.pair is not None and wanted.pair.key in unit.content
+
+
+def _reader(host: Host, wanted: Installation) -> str:
+    """Whose the machine's own key is: the user of a unit of the user's, or root."""
+    if not wanted.reloads:
+        return "root"
+    argv = ["systemctl", "show", "--property=User", "--value", wanted.reloads]
+    user = host.run(argv, check=False).strip()
+    return user if host.has_user(user) else "root"
 
 
 def _restart(host: Host, wanted: Installation, stale: Sequence[Unit]) -> None:
@@ -193,7 +218,7 @@ def _restart(host: Host, wanted: Installation, stale: Sequence[Unit]) -> None:
         host.run(["systemctl", "restart", unit.name])
     for unit in stale:
         _wait_ready(host, unit)
-    started = {unit.name: unit.digest for unit in wanted.units}
+    started = {unit.name: _digest_of(host, wanted, unit) for unit in wanted.units}
     if wanted.reloads:
         host.run(["systemctl", "reload", wanted.reloads])
         started[wanted.reloads] = _digest(wanted)
@@ -221,7 +246,7 @@ def _remove(host: Host, path: str) -> None:
 
 def _wait_ready(host: Host, unit: Unit) -> None:
     end = time.monotonic() + READY_SECONDS
-    while unit.port and observe.get(unit.port, unit.ready)[0] != 200:
+    while unit.port and not _is_ready(unit):
         if time.monotonic() > end:
             words = host.run(
                 ["journalctl", "-u", unit.name, "-n", "8", "-o", "cat", "--no-pager"], check=False
@@ -231,6 +256,16 @@ def _wait_ready(host: Host, unit: Unit) -> None:
                 % (unit.name, READY_SECONDS, words.strip())
             )
         time.sleep(READY_INTERVAL_SECONDS)
+
+
+def _is_ready(unit: Unit) -> bool:
+    if unit.ready:
+        return observe.get(unit.port, unit.ready)[0] == 200
+    try:
+        socket.create_connection(("127.0.0.1", unit.port), 5).close()
+    except OSError:
+        return False
+    return True
 
 
 def _state(host: Host, unit: str) -> str:

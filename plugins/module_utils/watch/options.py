@@ -68,6 +68,8 @@ LOKI: dict[str, Any] = {
 EXPORTER: dict[str, Any] = {
     "machine": {"type": "dict"},
     "workload": {"type": "dict"},
+    "vantage": {"type": "dict"},
+    "clients": {"type": "list", "elements": "str", "default": []},
     "artifacts": ARTIFACTS,
     "collectors": {"type": "list", "elements": "str", "default": []},
     "state_seconds": {"type": "int", "default": 30},
@@ -79,6 +81,8 @@ EXPORTER: dict[str, Any] = {
 }
 TARGETS: dict[str, Any] = {
     "machines": {"type": "dict"},
+    "vantages": {"type": "list", "elements": "dict", "default": []},
+    "certificates": {"type": "dict", "default": {}},
     "here": {"type": "str"},
     "owners": {"type": "dict", "default": {}},
     "without": {"type": "list", "elements": "str", "default": []},

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Optional
 
 from ansible_collections.brownfield.mesh.plugins.module_utils.desired import File
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Artifact
@@ -28,6 +29,14 @@ PROMETHEUS_UNIT = "mesh-prometheus.service"
 ALERTMANAGER_UNIT = "mesh-alertmanager.service"
 MONITORING_UNITS = (PROMETHEUS_UNIT, ALERTMANAGER_UNIT)
 TARGETS = "/etc/mesh-monitoring/targets.json"
+# Vantages are asked by TLS of node_exporter's own. Both sides have a key of their own, and know the
+# other one's certificate.
+VANTAGES = "/etc/mesh-monitoring/vantages.json"
+VANTAGE_CERTIFICATES = "/etc/mesh-monitoring/vantages.pem"
+CLIENT_KEY = "/etc/mesh-monitoring/client.key"
+CLIENT_CERTIFICATE = "/etc/mesh-monitoring/client.crt"
+VANTAGE_KEY = "/etc/mesh-watch/vantage.key"
+VANTAGE_CERTIFICATE = "/etc/mesh-watch/vantage.crt"
 # By which a Grafana on the machine finds the dashboards.
 GRAFANA_PROVIDER = "/etc/grafana/provisioning/dashboards/brownfield-mesh.yml"
 # The label of a target with the port that must not answer in plain. Prometheus stores none that
@@ -70,11 +79,24 @@ class Archive:
 
 
 @dataclass(frozen=True)
+class Pair:
+    """A key that is made on the machine and stays there, and its certificate, which the other side
+    knows as SSH knows a host's key: no authority signs it, and it does not end. A server's names
+    its ``address``, a client's none.
+    """
+
+    key: str
+    certificate: str
+    address: str = ""
+
+
+@dataclass(frozen=True)
 class Unit:
     """A systemd unit. ``wanted_by`` is empty when another unit starts it.
 
     ``digest`` stands for everything it was started with: another one means a restart. A server
-    answers ``ready`` at ``port`` on loopback with 200 once it works.
+    answers ``ready`` at ``port`` on loopback with 200 once it works; without ``ready``, it takes
+    connections there.
     """
 
     name: str
@@ -91,7 +113,8 @@ class Installation:
 
     ``library`` asks for the collection's own code beside the programs. ``checks`` are commands that
     must succeed on the files before a unit is started with them. ``gone`` are files of ours
-    that must not be there. ``reloads`` is a unit of the user's that reads the files.
+    that must not be there. ``reloads`` is a unit of the user's that reads the files. The units know
+    the ``pair``, if there is one.
     """
 
     home: str
@@ -103,6 +126,7 @@ class Installation:
     checks: tuple[tuple[str, ...], ...] = ()
     gone: tuple[str, ...] = ()
     reloads: str = ""
+    pair: Optional[Pair] = None
 
     def program(self, name: str) -> str:
         """Where a program is installed."""

@@ -3,8 +3,8 @@
 """What a machine is to run so that it can be watched: node_exporter, the state only we know, counts
 of its journal, and the prober.
 
-node_exporter listens on loopback. Prometheus reaches it through the machine's sidecar, which
-demands mutual TLS and the monitoring's own identity (``objects.monitoring_objects``).
+node_exporter listens on loopback. Prometheus reaches it through the machine's proxy, which demands
+mutual TLS and the monitoring's own identity (``objects``). On a vantage it demands that itself.
 """
 
 from __future__ import annotations
@@ -12,11 +12,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from typing import Any
 
+import yaml
 from ansible_collections.brownfield.mesh.plugins.module_utils.desired import File
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
     Artifact,
     Machine,
+    Vantage,
     Workload,
     to_data,
 )
@@ -39,8 +42,11 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.watch.state import
     STATE_TIMER,
     STATE_UNIT,
     TEXTFILES,
+    VANTAGE_CERTIFICATE,
+    VANTAGE_KEY,
     Archive,
     Installation,
+    Pair,
     Program,
     Unit,
     place,
@@ -59,6 +65,9 @@ NO_DISKS = (
     "autofs|binfmt_misc|bpf|cgroup2?|configfs|debugfs|devpts|devtmpfs|fusectl|hugetlbfs|mqueue|nsfs|"
     "proc|pstore|ramfs|rpc_pipefs|securityfs|selinuxfs|squashfs|sysfs|tmpfs|tracefs"
 )
+# Of a vantage, where no proxy stands before node_exporter.
+WEB_FILE = "/etc/mesh-watch/web.yml"
+CLIENTS_FILE = "/etc/mesh-watch/clients.pem"
 RUN = PYTHON + " -m ansible_collections.brownfield.mesh.plugins.module_utils.watch."
 
 
@@ -77,14 +86,7 @@ def render(
     Raises ValueError for a collector that is no name, for what is less than one, and for a Loki
     that cannot be asked so.
     """
-    wrong = [name for name in collectors if not COLLECTOR.fullmatch(name)]
-    problems = ["mesh_node_exporter_collectors: no collector's name: %s" % wrong] if wrong else []
-    for name, value in (("seconds", probes.seconds), ("cases", probes.per_round)):
-        if value < 1:
-            problems.append("mesh_node_exporter_probe_%s: give 1 or more, not %d" % (name, value))
-    problems += _problems(loki) if loki else []
-    if problems:
-        raise ValueError("; ".join(problems))
+    _check(collectors, probes, _problems(loki) if loki else [])
     archive = Archive("node_exporter", VARIABLE, PROGRAMS, tuple(artifacts))
     labels = {
         "machine": machine.name,
@@ -92,17 +94,24 @@ def render(
         "namespace": workload.namespace,
         "mode": machine.mode,
     }
-    tried = json.dumps(to_data(probes), sort_keys=True, indent=1) + "\n"
+    tried = _tried(probes)
     return Installation(
         home=EXPORTER_HOME,
         archives=(archive,),
         files=(
             File(MACHINE_FILE, json.dumps(labels, sort_keys=True) + "\n", 0o644),
-            File(PROBES_FILE, tried, 0o600),
+            tried,
             *([_loki(loki)] if loki else ()),
         ),
         units=(
-            _exporter(archive, collectors),
+            sandbox.server(
+                EXPORTER_UNIT,
+                "Figures of this machine",
+                _command(collectors, "127.0.0.1"),
+                [],
+                archive,
+                (EXPORTER_PORT, "/"),
+            ),
             *_state(seconds, machine.mode),
             *_logs(2 * seconds, loki is not None),
             *_prober(probes.seconds, tried),
@@ -111,6 +120,72 @@ def render(
         library=True,
         gone=() if loki else (LOKI_FILE, SHIP_RECORD, SHIP_FILE),
     )
+
+
+def render_vantage(
+    vantage: Vantage,
+    artifacts: Sequence[Artifact],
+    collectors: Sequence[str],
+    probes: Probes,
+    clients: Sequence[str],
+) -> Installation:
+    """A vantage's desired state: the prober, and node_exporter with TLS of its own, since there is
+    no proxy before it. It answers those who have the key of one of ``clients`` (PEM).
+
+    Raises ValueError as ``render`` does.
+    """
+    _check(collectors, probes, [])
+    archive = Archive("node_exporter", VARIABLE, PROGRAMS, tuple(artifacts))
+    tried = _tried(probes)
+    known = File(CLIENTS_FILE, "".join(sorted(clients)), 0o644)
+    web = File(WEB_FILE, yaml.safe_dump(_web(), sort_keys=False), 0o644)
+    return Installation(
+        home=EXPORTER_HOME,
+        archives=(archive,),
+        files=(tried, known, web),
+        units=(
+            sandbox.server(
+                EXPORTER_UNIT,
+                "Figures of this vantage",
+                [*_command(collectors, ""), "--web.config.file=" + WEB_FILE],
+                [("LoadCredential", "key:" + VANTAGE_KEY)],
+                archive,
+                (EXPORTER_PORT, ""),
+                [web.content],
+            ),
+            *_prober(probes.seconds, tried),
+        ),
+        library=True,
+        pair=Pair(VANTAGE_KEY, VANTAGE_CERTIFICATE, vantage.address),
+    )
+
+
+def _web() -> dict[str, Any]:
+    """Of exporter-toolkit, which reads the certificates anew at each handshake
+    (https://github.com/prometheus/exporter-toolkit/blob/master/docs/web-configuration.md)."""
+    return {
+        "tls_server_config": {
+            "cert_file": VANTAGE_CERTIFICATE,
+            "key_file": "/run/credentials/%s/key" % EXPORTER_UNIT,
+            "client_auth_type": "RequireAndVerifyClientCert",
+            "client_ca_file": CLIENTS_FILE,
+            "min_version": "TLS13",
+        }
+    }
+
+
+def _check(collectors: Sequence[str], probes: Probes, problems: Sequence[str]) -> None:
+    wrong = [name for name in collectors if not COLLECTOR.fullmatch(name)]
+    found = ["mesh_node_exporter_collectors: no collector's name: %s" % wrong] if wrong else []
+    for name, value in (("seconds", probes.seconds), ("cases", probes.per_round)):
+        if value < 1:
+            found.append("mesh_node_exporter_probe_%s: give 1 or more, not %d" % (name, value))
+    if found or problems:
+        raise ValueError("; ".join([*found, *problems]))
+
+
+def _tried(probes: Probes) -> File:
+    return File(PROBES_FILE, json.dumps(to_data(probes), sort_keys=True, indent=1) + "\n", 0o600)
 
 
 def _loki(loki: Loki) -> File:
@@ -133,10 +208,11 @@ def _problems(loki: Loki) -> list[str]:
     return found
 
 
-def _exporter(archive: Archive, collectors: Sequence[str]) -> Unit:
+def _command(collectors: Sequence[str], address: str) -> list[str]:
+    """node_exporter's command line; it listens at ``address``, or everywhere."""
     command = [
         place(EXPORTER_HOME, "node_exporter"),
-        "--web.listen-address=127.0.0.1:%d" % EXPORTER_PORT,
+        "--web.listen-address=%s:%d" % (address, EXPORTER_PORT),
         "--web.disable-exporter-metrics",
         "--collector.disable-defaults",
         *("--collector." + name for name in sorted({*collectors, "textfile", "time"})),
@@ -145,9 +221,7 @@ def _exporter(archive: Archive, collectors: Sequence[str]) -> Unit:
     if "filesystem" in collectors:
         # A dollar is systemd's own sign (systemd.service(5)).
         command.append("--collector.filesystem.fs-types-exclude=^(%s)$$" % NO_DISKS)
-    return sandbox.server(
-        EXPORTER_UNIT, "Figures of this machine", command, [], archive, (EXPORTER_PORT, "/")
-    )
+    return command
 
 
 def _state(seconds: int, mode: str) -> tuple[Unit, Unit]:
@@ -198,7 +272,7 @@ def _logs(seconds: int, shipped: bool) -> tuple[Unit, Unit]:
     )
 
 
-def _prober(seconds: int, tried: str) -> tuple[Unit, Unit]:
+def _prober(seconds: int, tried: File) -> tuple[Unit, Unit]:
     service = _script(
         "A round of this machine's prober",
         "prober",
@@ -221,7 +295,7 @@ def _prober(seconds: int, tried: str) -> tuple[Unit, Unit]:
         [("RandomizedDelaySec", "%dms" % (seconds * 250))],
     )
     return (
-        Unit(PROBE_UNIT, service, "", sandbox.digest(service, tried)),
+        Unit(PROBE_UNIT, service, "", sandbox.digest(service, tried.content)),
         Unit(PROBE_TIMER, timer, "timers.target", sandbox.digest(timer)),
     )
 

@@ -18,6 +18,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
     Machine,
     Mesh,
     Prometheus,
+    Vantage,
     Workload,
 )
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.errors import ClusterError
@@ -47,8 +48,10 @@ def render(
     workloads: Iterable[Workload],
     machines: Sequence[Machine],
     monitoring: Sequence[Prometheus],
+    vantages: Sequence[Vantage] = (),
 ) -> list[Object]:
-    """The objects for ``workloads`` on ``machines``; none when there is no ``monitoring``.
+    """The objects for ``workloads`` on ``machines``; none when there is no ``monitoring``. From the
+    workload that monitors there is a way out to the ``vantages``.
 
     Raises ClusterError when a workload has more machines than a ServiceEntry takes.
     """
@@ -56,7 +59,10 @@ def render(
         item
         for workload in workloads
         if monitoring
-        for item in _objects(mesh, workload, machines, monitoring)
+        for item in (
+            *_objects(mesh, workload, machines, monitoring),
+            *_way_to(vantages, workload, monitoring),
+        )
     ]
 
 
@@ -73,8 +79,52 @@ def _addresses(workload: Workload, machines: Sequence[Machine]) -> list[str]:
 
 def metrics_refs(workload: Workload) -> tuple[Ref, ...]:
     """The objects that a workload may have for monitoring, whether or not it has them now."""
+    return (*_figures_refs(workload), _way_ref(workload))
+
+
+def _figures_refs(workload: Workload) -> tuple[Ref, ...]:
     kinds = ("AuthorizationPolicy", "DestinationRule", "ServiceEntry", "Sidecar")
     return tuple(Ref(kind, workload.namespace, "metrics-" + workload.name) for kind in kinds)
+
+
+def _way_ref(workload: Workload) -> Ref:
+    return Ref("ServiceEntry", workload.namespace, "vantages-" + workload.name)
+
+
+def _way_to(
+    vantages: Sequence[Vantage], workload: Workload, monitoring: Sequence[Prometheus]
+) -> list[Object]:
+    """What a mesh that refuses undeclared ways (``REGISTRY_ONLY``) needs to know of vantages, which
+    are no members and have TLS of their own."""
+    here = Prometheus(workload.namespace, workload.service_account)
+    if not vantages or here not in monitoring:
+        return []
+    spec = {
+        "hosts": [f"vantages.{workload.name}.{workload.namespace}.metrics.internal"],
+        "addresses": sorted({one.address for one in vantages}),
+        "exportTo": ["."],
+        "location": "MESH_EXTERNAL",
+        "resolution": "NONE",
+        "ports": [{"number": EXPORTER_PORT, "name": "tcp-vantage", "protocol": "TCP"}],
+    }
+    return [_object(_way_ref(workload), workload, spec)]
+
+
+def _object(ref: Ref, workload: Workload, spec: Object) -> Object:
+    return {
+        "apiVersion": KINDS[ref.kind].api_version,
+        "kind": ref.kind,
+        "metadata": {
+            "name": ref.name,
+            "namespace": ref.namespace,
+            "labels": {
+                APP_LABEL: workload.name,
+                MANAGED_BY_LABEL: MANAGER,
+                WORKLOAD_LABEL: workload.name,
+            },
+        },
+        "spec": spec,
+    }
 
 
 def _objects(
@@ -134,20 +184,7 @@ def _objects(
         "Sidecar": {"workloadSelector": selected, "ingress": ingress},
     }
     return [
-        {
-            "apiVersion": KINDS[ref.kind].api_version,
-            "kind": ref.kind,
-            "metadata": {
-                "name": ref.name,
-                "namespace": ref.namespace,
-                "labels": {
-                    APP_LABEL: workload.name,
-                    MANAGED_BY_LABEL: MANAGER,
-                    WORKLOAD_LABEL: workload.name,
-                },
-            },
-            "spec": specs[ref.kind],
-        }
-        for ref in metrics_refs(workload)
+        _object(ref, workload, specs[ref.kind])
+        for ref in _figures_refs(workload)
         if workload.mode != "bridge" or ref.kind in ("DestinationRule", "ServiceEntry")
     ]

@@ -18,6 +18,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.watch.ship import 
 
 MACHINE_JOB = "mesh-machine"
 PROXY_JOB = "mesh-proxy"
+VANTAGE_JOB = "mesh-vantage"
 WATCHDOG = "MeshWatchdog"
 # One failure may be a restart under way, and two its bad luck.
 BROKEN_ROUNDS = 3
@@ -80,6 +81,16 @@ def rules(given: Thresholds) -> tuple[Rule, ...]:
             "The machine is off, its network is, or its proxy does not run or has no valid"
             " certificate. Its workload cannot be reached either.",
             "Silent: MeshTargetsMissing fires when no machine is asked any more.",
+        ),
+        Rule(
+            "MeshVantageLost",
+            f'up{{job="{VANTAGE_JOB}"}} == 0',
+            given.unreachable_seconds,
+            "ticket",
+            "{{ $labels.machine }}: the vantage does not answer",
+            "It, its network or its node_exporter is away, or one of the two does not know the"
+            " other's certificate. Nobody tries from outside what must be refused.",
+            "Silent: no vantage is watched.",
         ),
         Rule(
             "MeshExporterDown",
@@ -266,7 +277,8 @@ def rules(given: Thresholds) -> tuple[Rule, ...]:
         ),
         Rule(
             "MeshProbeMissing",
-            f'up{{job="{MACHINE_JOB}"}} == 1 unless on (machine) mesh_probe_timestamp_seconds',
+            f'up{{job=~"{MACHINE_JOB}|{VANTAGE_JOB}"}} == 1'
+            " unless on (machine) mesh_probe_timestamp_seconds",
             given.unreachable_seconds,
             "ticket",
             "{{ $labels.machine }}: node_exporter answers without a prober's figures",
@@ -380,7 +392,7 @@ def _unproven() -> str:
         f'(label_replace(mesh_probe_failed_rounds{{expected="refused"}} >= {BROKEN_ROUNDS},'
         ' "peer", "$1.$2", "peer", "([^.]+)[.]([^.]+)[.]svc[.].+")'
         ' unless on (machine, case) mesh_probe_as_expected{expected="refused",seen="allowed"} == 0)'
-        " and on (machine) mesh_proxy_ready == 1"
+        f' and on (machine) (mesh_proxy_ready == 1 or up{{job="{VANTAGE_JOB}"}} == 1)'
         f' unless on (peer) label_replace({away}, "peer", "$1", "machine", "(.+)")'
         f' unless on (peer) label_join({away}, "peer", ".", "workload", "namespace")'
     )

@@ -17,12 +17,17 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.desired import Fil
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Artifact
 from ansible_collections.brownfield.mesh.plugins.module_utils.watch.state import (
     ALERTMANAGER_UNIT,
+    CLIENT_CERTIFICATE,
+    CLIENT_KEY,
     GRAFANA_PROVIDER,
     MONITORING_HOME,
     PROMETHEUS_UNIT,
     TARGETS,
+    VANTAGE_CERTIFICATES,
+    VANTAGES,
     Archive,
     Installation,
+    Pair,
     Program,
     place,
 )
@@ -117,14 +122,17 @@ def render(
             tuple("/usr/share/prometheus/alertmanager/%s.tmpl" % name for name in TEMPLATES),
         ),
     )
+    key = "/run/credentials/%s/key" % PROMETHEUS_UNIT
+    config = prometheus_config(scrape_seconds, key)
     files = (
-        File(CONFIG + "/prometheus.yml", _yaml(prometheus_config(scrape_seconds)), 0o644),
+        File(CONFIG + "/prometheus.yml", _yaml(config), 0o644),
         File(CONFIG + "/rules.yml", _yaml(rules.render(every, runbooks)), 0o644),
         File(
             CONFIG + "/alertmanager.yml", _yaml(alertmanager_config(alerting)), 0o600, secret=True
         ),
     )
     contents = [file.content for file in files]
+    promtool = place(MONITORING_HOME, "promtool")
     prometheus_command = [
         place(MONITORING_HOME, "prometheus"),
         "--config.file=%s/prometheus.yml" % CONFIG,
@@ -163,7 +171,11 @@ def render(
                 PROMETHEUS_UNIT,
                 "Prometheus",
                 prometheus_command,
-                [("StateDirectory", "mesh-prometheus"), ("LimitNOFILE", "65536")],
+                [
+                    ("StateDirectory", "mesh-prometheus"),
+                    ("LimitNOFILE", "65536"),
+                    ("LoadCredential", "key:" + CLIENT_KEY),
+                ],
                 archives[0],
                 (9090, "/-/ready"),
                 contents[:2],
@@ -171,10 +183,13 @@ def render(
         ),
         https_proxy=https_proxy,
         checks=(
-            (place(MONITORING_HOME, "promtool"), "check", "config", CONFIG + "/prometheus.yml"),
+            # The files that it names are there when the unit runs.
+            (promtool, "check", "config", "--syntax-only", CONFIG + "/prometheus.yml"),
+            (promtool, "check", "rules", CONFIG + "/rules.yml"),
             (place(MONITORING_HOME, "amtool"), "check-config", CONFIG + "/alertmanager.yml"),
         ),
         gone=(SCRAPE, *(() if grafana else (GRAFANA_PROVIDER,))),
+        pair=Pair(CLIENT_KEY, CLIENT_CERTIFICATE),
     )
 
 
@@ -197,12 +212,9 @@ def render_files(
             " example prometheus.service"
         )
     # What is general in a configuration is the user's, so each job says it.
-    pace = prometheus_config(scrape_seconds)["global"]
-    jobs = [
-        {**job, **{name: pace[name] for name in ("scrape_interval", "scrape_timeout")}}
-        for job in prometheus_config(scrape_seconds)["scrape_configs"]
-        if "file_sd_configs" in job
-    ]
+    config = prometheus_config(scrape_seconds, CLIENT_KEY)
+    pace = {name: config["global"][name] for name in ("scrape_interval", "scrape_timeout")}
+    jobs = [{**job, **pace} for job in config["scrape_configs"] if "file_sd_configs" in job]
     return Installation(
         home=MONITORING_HOME,
         archives=(),
@@ -218,6 +230,7 @@ def render_files(
             *(() if grafana else (GRAFANA_PROVIDER,)),
         ),
         reloads=unit,
+        pair=Pair(CLIENT_KEY, CLIENT_CERTIFICATE),
     )
 
 
@@ -233,8 +246,9 @@ def _for_others(
     return files
 
 
-def prometheus_config(scrape_seconds: int) -> dict[str, Any]:
-    """prometheus.yml: two questions to each machine, both through its sidecar."""
+def prometheus_config(scrape_seconds: int, key: str) -> dict[str, Any]:
+    """prometheus.yml: two questions to each machine, both through its proxy, and one to each
+    vantage, by TLS with the ``key`` of this Prometheus."""
     name = {"source_labels": ["machine"], "target_label": "instance"}
     return {
         "global": {
@@ -256,18 +270,29 @@ def prometheus_config(scrape_seconds: int) -> dict[str, Any]:
                     }
                 ],
             },
+            {
+                **_job(rules.VANTAGE_JOB, "/metrics", [_port(str(EXPORTER_PORT)), name], VANTAGES),
+                "scheme": "https",
+                "tls_config": {
+                    "ca_file": VANTAGE_CERTIFICATES,
+                    "cert_file": CLIENT_CERTIFICATE,
+                    "key_file": key,
+                },
+            },
             {"job_name": "prometheus", "static_configs": [{"targets": [PROMETHEUS]}]},
             {"job_name": "alertmanager", "static_configs": [{"targets": [ALERTMANAGER]}]},
         ],
     }
 
 
-def _job(name: str, path: str, relabel: list[dict[str, Any]]) -> dict[str, Any]:
+def _job(
+    name: str, path: str, relabel: list[dict[str, Any]], found_in: str = TARGETS
+) -> dict[str, Any]:
     return {
         "job_name": name,
         "metrics_path": path,
         "sample_limit": SAMPLE_LIMIT,
-        "file_sd_configs": [{"files": [TARGETS]}],
+        "file_sd_configs": [{"files": [found_in]}],
         "relabel_configs": relabel,
     }
 

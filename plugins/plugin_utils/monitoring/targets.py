@@ -11,7 +11,11 @@ import json
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Machine, Workload
+from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
+    Machine,
+    Vantage,
+    Workload,
+)
 from ansible_collections.brownfield.mesh.plugins.module_utils.watch.state import PLAINTEXT_PORT
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring.ports import (
     AGENT_FIGURES_PORT,
@@ -20,6 +24,8 @@ from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring.ports i
 
 # Leads the relabelling in prometheus.yml; Prometheus stores no label that begins so.
 PROXY_PORT = "__proxy_port"
+# Who answers for vantages, which have no workload.
+VANTAGE = "vantage"
 
 
 def render(
@@ -39,6 +45,21 @@ def render(
         if machine.name not in without
     ]
     groups.sort(key=lambda group: str(group["labels"]["machine"]))
+    return json.dumps(groups, indent=1, sort_keys=True) + "\n"
+
+
+def render_vantages(
+    vantages: Iterable[Vantage], owners: Mapping[str, str], without: Collection[str] = ()
+) -> str:
+    """The same for those outside of the mesh; ``owners`` may name who answers for a ``vantage``."""
+    groups = [
+        {
+            "targets": [vantage.address],
+            "labels": {"machine": vantage.name, "owner": owners.get(VANTAGE, VANTAGE)},
+        }
+        for vantage in sorted(vantages, key=lambda one: one.name)
+        if vantage.name not in without
+    ]
     return json.dumps(groups, indent=1, sort_keys=True) + "\n"
 
 

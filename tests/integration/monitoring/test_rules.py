@@ -22,7 +22,7 @@ MACHINE = r'machine="db \"1\" {x}",workload="db",namespace="pay",owner="team"'
 LABELS = {"machine": 'db "1" {x}', "workload": "db", "namespace": "pay", "owner": "team"}
 OTHER = 'machine="other",workload="db",namespace="pay",owner="team"'
 UP = 'up{job="%s",' + MACHINE + "}"
-PROXY, EXPORTER = UP % "mesh-proxy", UP % "mesh-machine"
+PROXY, EXPORTER, VANTAGE = (UP % f"mesh-{job}" for job in ("proxy", "machine", "vantage"))
 
 
 def own(name: str, more: str = "") -> str:
@@ -116,6 +116,7 @@ PROOFS: dict[str, list[Proof]] = {
         simple(own("mesh_capture_on"), ON, OFF),
         simple(own("mesh_application_closed"), ON, OFF),
     ],
+    "MeshVantageLost": [simple(VANTAGE, ON, OFF)],
     "MeshMachineUnreachable": [
         simple(PROXY, ON, OFF),
         Proof(  # an agent that hangs is another alarm, as long as Envoy serves the exporter
@@ -250,6 +251,11 @@ PROOFS: dict[str, list[Proof]] = {
             bad={UNPROVEN: "2+0x9 3+0x29 0+0x30", READY: "1+0x70"},
             gone={UNPROVEN: "2+0x9 stale", READY: "1+0x60"},
         ),
+        Proof(  # a vantage has no proxy that could be ready
+            good={UNPROVEN: "2+0x60", VANTAGE: "1+0x60"},
+            bad={UNPROVEN: "2+0x9 3+0x29 0+0x30", VANTAGE: "1+0x70"},
+            gone={UNPROVEN: "2+0x9 stale", VANTAGE: "1+0x60"},
+        ),
         Proof(  # a path that is open is another alarm
             good={UNPROVEN: "9+0x60", READY: "1+0x60", OPENED: "0+0x60"},
             bad={UNPROVEN: "0+0x9 9+0x29 0+0x30", READY: "1+0x70", REFUSED: "1+0x9 0+0x29 1+0x30"},
@@ -293,7 +299,13 @@ PROOFS: dict[str, list[Proof]] = {
             bad={EXPORTER: "1+0x70", PROBED: "0+60x9 stale _x28 2340+60x30"},
             gone={EXPORTER: "1+0x60"},
             fires_when_missing=True,
-        )
+        ),
+        Proof(
+            good={VANTAGE: "1+0x60", PROBED: "0+60x60"},
+            bad={VANTAGE: "1+0x70", PROBED: "0+60x9 stale _x28 2340+60x30"},
+            gone={VANTAGE: "1+0x60"},
+            fires_when_missing=True,
+        ),
     ],
     "MeshSshBruteForce": [
         rising(own("mesh_log_ssh_total", ',result="failed"')),

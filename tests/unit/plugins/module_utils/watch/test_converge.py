@@ -7,7 +7,9 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import io
+import itertools
 import os
+import socket
 import stat
 import tarfile
 from collections.abc import Callable
@@ -15,12 +17,21 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.brownfield.mesh.plugins.module_utils import observe
-from ansible_collections.brownfield.mesh.plugins.module_utils.desired import File, MachineError
+from ansible_collections.brownfield.mesh.plugins.module_utils.desired import (
+    File,
+    Host,
+    MachineError,
+)
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Artifact
-from ansible_collections.brownfield.mesh.plugins.module_utils.watch import converge, programs
+from ansible_collections.brownfield.mesh.plugins.module_utils.watch import (
+    converge,
+    pair,
+    programs,
+)
 from ansible_collections.brownfield.mesh.plugins.module_utils.watch.state import (
     Archive,
     Installation,
+    Pair,
     Program,
     Unit,
 )
@@ -300,3 +311,82 @@ def test_units_that_an_earlier_run_started_go_and_the_users_stay(
     assert unit.exists()
     assert box.path("/etc/systemd/system/" + OWN).read_text() == "theirs"
     assert "systemctl stop " + OWN not in box.commands
+
+
+PAIR = Pair("/etc/mesh-thing/own.key", "/etc/mesh-thing/own.crt")
+
+
+@pytest.fixture
+def keyed(box: Machine, wanted: Wanted, monkeypatch: pytest.MonkeyPatch) -> Installation:
+    """An installation with a key of its own that its unit is started with; another one each time.
+
+    A key and its certificate are the same text here.
+    """
+    numbers = itertools.count()
+
+    def make(host: Host, asked: Pair, owner: str) -> None:
+        number = str(next(numbers))
+        host.write(File(asked.key, number + owner, 0o600))
+        host.write(File(asked.certificate, number + owner, 0o644))
+
+    monkeypatch.setattr(pair, "_make", make)
+    monkeypatch.setattr(
+        pair,
+        "_serves",
+        lambda host, asked: (
+            bool(host.read(asked.key)) and host.read(asked.key) == host.read(asked.certificate)
+        ),
+    )
+    (unit,) = wanted().units
+    unit = dataclasses.replace(unit, content="LoadCredential=key:" + PAIR.key)
+    return dataclasses.replace(wanted(), units=(unit,), pair=PAIR)
+
+
+def test_a_unit_is_started_anew_with_a_key_that_was_made_anew(
+    box: Machine, keyed: Installation
+) -> None:
+    assert bring(box, keyed, check=True)["changed"] is True
+    assert not box.path(PAIR.key).exists()
+    assert bring(box, keyed)["changed"] is True
+    assert bring(box, keyed)["changed"] is False
+    assert len(box.ran("systemctl restart")) == 1
+    box.path(PAIR.key).unlink()
+    assert bring(box, keyed)["changed"] is True
+    assert bring(box, keyed)["changed"] is False
+    assert len(box.ran("systemctl restart")) == 2
+
+
+def test_a_run_that_was_killed_when_the_key_was_made_is_finished(
+    box: Machine, keyed: Installation
+) -> None:
+    bring(box, keyed)
+    # What another run made, which never came to the restart.
+    for path in (PAIR.key, PAIR.certificate):
+        box.path(path).write_text("new")
+    box.path(PAIR.key).chmod(0o600)
+    assert bring(box, keyed)["changed"] is True
+    assert len(box.ran("systemctl restart")) == 2
+
+
+def test_the_key_is_its_whose_unit_reads_it(box: Machine, keyed: Installation) -> None:
+    own = dataclasses.replace(keyed, archives=(), units=(), checks=(), reloads=OWN)
+    box.outputs["systemctl show --property=User --value " + OWN] = (0, "prometheus\n")
+    converge.converge(box.host, own, {}, False)
+    assert box.path(PAIR.key).read_text() == "0root"  # there is no such user
+    box.path(PAIR.key).unlink()
+    with box.path("/etc/passwd").open("a") as file:
+        file.write("prometheus:x:101:101::/:/bin/false\n")
+    converge.converge(box.host, own, {}, False)
+    assert box.path(PAIR.key).read_text() == "1prometheus"
+
+
+def test_a_server_without_a_page_is_ready_when_it_takes_connections(
+    box: Machine, wanted: Wanted
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        unit = dataclasses.replace(wanted().units[0], port=port, ready="")
+        assert bring(box, dataclasses.replace(wanted(), units=(unit,)))["changed"] is True
+    unit = dataclasses.replace(unit, digest="two")
+    with pytest.raises(MachineError, match="does not answer"):
+        bring(box, dataclasses.replace(wanted(), units=(unit,)))

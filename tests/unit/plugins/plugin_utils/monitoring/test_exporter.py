@@ -10,10 +10,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 from ansible_collections.brownfield.mesh.plugins.module_utils.reachability import Case
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
     Artifact,
     Machine,
+    Vantage,
     from_data,
 )
 from ansible_collections.brownfield.mesh.plugins.module_utils.watch.prober import Probes
@@ -27,6 +29,9 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.watch.state import
     PROBE_UNIT,
     PROBES_FILE,
     STATE_UNIT,
+    Installation,
+    Pair,
+    Unit,
 )
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring import exporter
 
@@ -40,6 +45,9 @@ CASE = Case("a -> b:1 by name", "a", "b", "b.x.svc", "", 1, "http", "name", "ref
 PROBES = Probes(60, 32, (CASE,))
 STATE = exporter.render(MACHINE, PAYMENTS_DB, [ARTIFACT], ["cpu", "filesystem"], 30, PROBES)
 UNITS = {unit.name: unit for unit in STATE.units}
+VANTAGE = exporter.render_vantage(
+    Vantage("o", "192.0.2.15"), [ARTIFACT], ["cpu"], PROBES, ["two\n", "one\n"]
+)
 
 
 def test_it_listens_on_loopback_only_with_the_chosen_collectors() -> None:
@@ -76,9 +84,12 @@ def test_a_collector_that_is_no_name_is_refused() -> None:
         )
 
 
-@pytest.mark.parametrize("name", UNITS)
-def test_systemd_knows_every_key(tmp_path: Path, name: str) -> None:
-    for unit in STATE.units:
+@pytest.mark.parametrize(
+    ("state", "name"),
+    [(state, unit.name) for state in (STATE, VANTAGE) for unit in state.units],
+)
+def test_systemd_knows_every_key(tmp_path: Path, state: Installation, name: str) -> None:
+    for unit in state.units:
         # The programs are not on this host.
         content = unit.content.replace("/opt/mesh-watch/bin/node_exporter", "/bin/true")
         (tmp_path / unit.name).write_text(content)
@@ -87,9 +98,17 @@ def test_systemd_knows_every_key(tmp_path: Path, name: str) -> None:
     assert str(tmp_path) not in done.stderr and name not in done.stderr
 
 
-@pytest.mark.parametrize(("name", "most"), EXPOSURE.items())
-def test_the_sandbox_is_as_tight_as_it_was(tmp_path: Path, name: str, most: int) -> None:
-    (tmp_path / name).write_text(UNITS[name].content)
+@pytest.mark.parametrize(
+    ("unit", "most"),
+    [
+        (unit, EXPOSURE[unit.name])
+        for unit in (*STATE.units, *VANTAGE.units)
+        if unit.name in EXPOSURE
+    ],
+)
+def test_the_sandbox_is_as_tight_as_it_was(tmp_path: Path, unit: Unit, most: int) -> None:
+    name = unit.name
+    (tmp_path / name).write_text(unit.content)
     argv = ["systemd-analyze", "security", "--offline=true", "--threshold=%d" % most, "--no-pager"]
     done = subprocess.run([*argv, str(tmp_path / name)], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout[-300:]
@@ -155,3 +174,23 @@ def test_a_loki_that_cannot_be_asked_so_is_refused(loki: Loki, words: str) -> No
     with pytest.raises(ValueError, match=words) as caught:
         shipping(loki)
     assert "zq7x" not in str(caught.value)
+
+
+def test_a_vantage_demands_a_certificate_of_whoever_asks() -> None:
+    files = {file.path: file.content for file in VANTAGE.files}
+    tls = yaml.safe_load(files[exporter.WEB_FILE])["tls_server_config"]
+    assert tls["client_auth_type"] == "RequireAndVerifyClientCert"
+    assert files[tls["client_ca_file"]] == "one\ntwo\n"
+    (unit,) = [unit for unit in VANTAGE.units if unit.name == EXPORTER_UNIT]
+    assert "--web.config.file=/etc/mesh-watch/web.yml" in unit.content
+    assert "LoadCredential=key:/etc/mesh-watch/vantage.key" in unit.content
+    assert tls["key_file"] == "/run/credentials/mesh-node-exporter.service/key"
+    assert VANTAGE.pair == Pair(
+        "/etc/mesh-watch/vantage.key", "/etc/mesh-watch/vantage.crt", "192.0.2.15"
+    )
+
+
+def test_a_vantage_has_nothing_that_asks_for_a_proxy() -> None:
+    names = [unit.name for unit in VANTAGE.units]
+    assert names == [EXPORTER_UNIT, PROBE_UNIT, PROBE_TIMER]
+    assert MACHINE_FILE not in [file.path for file in VANTAGE.files]

@@ -14,6 +14,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
     Mesh,
     Port,
     Prometheus,
+    Vantage,
     Workload,
 )
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.errors import ClusterError
@@ -25,12 +26,15 @@ from tests.support.fleet import LEGACY_BATCH, PAYMENTS_DB, SHOP_API, WORKLOADS
 from tests.support.istio import istio_definitions
 
 MONITORING = Prometheus("watch", "prometheus")
+MONITORS = replace(LEGACY_BATCH, name="m", namespace="watch", service_account="prometheus")
 MESH = Mesh(trust_domain="corp.example")
 MACHINES = (
     Machine("shop-api-2", SHOP_API.key, "10.0.0.2", external_address="203.0.113.2"),
     Machine("shop-api-1", SHOP_API.key, "10.0.0.1"),
     Machine("payments-db-1", PAYMENTS_DB.key, "10.0.0.3"),
 )
+
+VANTAGES = (Vantage("o-2", "192.0.2.9"), Vantage("o-1", "192.0.2.8"))
 
 
 def spec_of(kind: str, workload: Workload, *monitoring: Prometheus) -> dict[str, Any]:
@@ -43,13 +47,15 @@ def spec_of(kind: str, workload: Workload, *monitoring: Prometheus) -> dict[str,
     "kind", ["AuthorizationPolicy", "DestinationRule", "ServiceEntry", "Sidecar"]
 )
 def test_fits_istios_schema(kind: str) -> None:
+    jsonschema.validate(spec_of(kind, SHOP_API), schema_of(kind))
+
+
+def schema_of(kind: str) -> Any:
     for definition in istio_definitions():
         for version in definition["spec"]["versions"]:
             name = f"{definition['spec']['group']}/{version['name']}"
             if (definition["spec"]["names"]["kind"], name) == (kind, KINDS[kind].api_version):
-                schema = version["schema"]["openAPIV3Schema"]["properties"]["spec"]
-                jsonschema.validate(spec_of(kind, SHOP_API), schema)
-                return
+                return version["schema"]["openAPIV3Schema"]["properties"]["spec"]
     raise AssertionError("Istio has no " + kind)
 
 
@@ -105,7 +111,19 @@ def test_a_bridge_lets_in_by_itself() -> None:
     assert items[1]["spec"]["addresses"] == ["10.0.0.1", "203.0.113.2"]
 
 
+def test_who_monitors_has_a_way_to_the_vantages_and_nobody_else() -> None:
+    items = objects.render(MESH, [MONITORS, SHOP_API], MACHINES, [MONITORING], VANTAGES)
+    (way,) = [item for item in items if item["metadata"]["name"].startswith("vantages-")]
+    assert way["metadata"]["namespace"] == "watch"
+    assert way["spec"]["addresses"] == ["192.0.2.8", "192.0.2.9"]
+    assert way["spec"]["exportTo"] == ["."]
+    jsonschema.validate(way["spec"], schema_of("ServiceEntry"))
+    alone = objects.render(MESH, [MONITORS], MACHINES, [MONITORING])
+    assert not [item for item in alone if item["metadata"]["name"].startswith("vantages-")]
+
+
 def test_what_is_made_is_what_is_taken_away() -> None:
-    items = objects.render(MESH, [LEGACY_BATCH], MACHINES, [MONITORING])
+    own = Prometheus(LEGACY_BATCH.namespace, LEGACY_BATCH.service_account)
+    items = objects.render(MESH, [LEGACY_BATCH], MACHINES, [own], VANTAGES)
     assert [ref_of(item) for item in items] == list(objects.metrics_refs(LEGACY_BATCH))
     assert all(belongs_to(item, LEGACY_BATCH) for item in items)

@@ -43,6 +43,7 @@ def test_files_for_a_prometheus_of_the_users() -> None:
     assert [(job["job_name"], job["scrape_interval"], job["scrape_timeout"]) for job in jobs] == [
         (rules.MACHINE_JOB, "15s", "10s"),
         (rules.PROXY_JOB, "15s", "10s"),
+        (rules.VANTAGE_JOB, "15s", "10s"),
     ]
     assert yaml.safe_load(files["/etc/mesh-monitoring/rules.yml"]) == rules.render(
         RULES, "docs/runbooks"

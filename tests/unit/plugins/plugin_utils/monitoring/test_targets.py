@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Machine
+from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Machine, Vantage
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring import targets
 
 from tests.support.fleet import LEGACY_BATCH, PAYMENTS_DB, SHOP_API
@@ -70,3 +70,10 @@ def test_a_bridge_has_no_agent_that_could_answer_in_plain() -> None:
     (group,) = json.loads(targets.render(pairs, "monitor-1", {}))
     assert group["labels"]["__proxy_port"] == "19101"
     assert "__plaintext_port" not in group["labels"]
+
+
+def test_vantages_are_asked_at_their_addresses_and_have_an_owner_of_their_own() -> None:
+    vantages = [Vantage("o-2", "192.0.2.9"), Vantage("o-1", "192.0.2.8")]
+    found = json.loads(targets.render_vantages(vantages, {"vantage": "security"}, ["o-2"]))
+    assert found == [{"targets": ["192.0.2.8"], "labels": {"machine": "o-1", "owner": "security"}}]
+    assert json.loads(targets.render_vantages(vantages, {}))[1]["labels"]["owner"] == "vantage"
