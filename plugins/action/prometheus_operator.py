@@ -46,7 +46,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         )
         try:
             result.update(_run(deliver.plain(options), bool(self._task.check_mode)))
-        except ClusterError as error:
+        except (ClusterError, ValueError) as error:
             raise AnsibleActionFail(str(error)) from None
         return result
 

@@ -51,6 +51,14 @@ options:
         description: How often systemd may start a unit anew in ten minutes.
         type: int
         required: true
+      success_objective:
+        description: Which part of a machine's requests is to succeed.
+        type: float
+        required: true
+      requests_minimum:
+        description: How many requests there must be before any part of them is told.
+        type: int
+        required: true
   runbooks:
     description: Where the alarms' pages are, in front of C(/ALARM.md).
     type: str

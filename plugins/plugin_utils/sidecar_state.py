@@ -52,6 +52,8 @@ from ansible_collections.brownfield.mesh.plugins.plugin_utils import proxy_confi
 AZURE_ADDRESSES = ("169.254.169.254/32", "168.63.129.16/32")
 # What `verify` reads and Istio leaves out of Envoy's statistics by default.
 STATISTICS_SUFFIXES = ("no_filter_chain_match",)
+# What alarms on failing requests ask for, of what comes in only.
+STATISTICS_PATTERNS = (r"http\.inbound_.*;\.downstream_rq_(5xx|completed)",)
 
 
 def render(machine: Machine, workload: Workload, cluster: ClusterFacts) -> SidecarState:
@@ -142,8 +144,11 @@ def mesh_config(
     if workload.health:
         config["readinessProbe"] = probe(workload.health)
     matcher = dict(config.get("proxyStatsMatcher") or {})
-    suffixes = [*(matcher.get("inclusionSuffixes") or []), *STATISTICS_SUFFIXES]
-    matcher["inclusionSuffixes"] = sorted(set(suffixes))
+    for name, ours in (
+        ("inclusionSuffixes", STATISTICS_SUFFIXES),
+        ("inclusionRegexps", STATISTICS_PATTERNS),
+    ):
+        matcher[name] = sorted({*(matcher.get(name) or []), *ours})
     config["proxyStatsMatcher"] = matcher
     config["proxyMetadata"] = {**metadata, **_metadata(machine, workload, cluster)}
     return config

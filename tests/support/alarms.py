@@ -16,4 +16,6 @@ THRESHOLDS = Thresholds(
     ssh_failures=20,
     proxy_refusals=1000,
     unit_restarts=5,
+    success_objective=0.99,
+    requests_minimum=100,
 )

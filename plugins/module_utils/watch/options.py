@@ -28,6 +28,8 @@ THRESHOLDS: dict[str, Any] = {
     "ssh_failures": {"type": "int", "required": True},
     "proxy_refusals": {"type": "int", "required": True},
     "unit_restarts": {"type": "int", "required": True},
+    "success_objective": {"type": "float", "required": True},
+    "requests_minimum": {"type": "int", "required": True},
 }
 ROUTES: dict[str, Any] = {
     "receiver": {"type": "str", "required": True},

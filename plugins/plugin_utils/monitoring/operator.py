@@ -73,7 +73,6 @@ def render(
     if not watched:
         return []
     machine, proxy, rule, alertmanager, dashboards = refs(namespace)
-    keep = {"sourceLabels": ["__name__"], "regex": server.PROXY_SERIES, "action": "keep"}
     specs = {
         machine: _scrape(machine.name, "/metrics", watched, owners, EXPORTER_PORT, scrape_seconds),
         proxy: {
@@ -85,7 +84,7 @@ def render(
                 PROXY_FIGURES_PORT,
                 scrape_seconds,
             ),
-            "metricRelabelings": [keep],
+            "metricRelabelings": [_in_camel_case(one) for one in server.PROXY_FIGURES],
         },
         rule: rules.render(every, runbooks),
     }
@@ -199,6 +198,14 @@ def _alertmanager(alerting: server.Alerting, every: Sequence[rules.Rule]) -> Obj
         ],
         "receivers": [*(dict(one) for one in alerting.receivers), {"name": server.NOBODY}],
     }
+
+
+def _in_camel_case(relabelling: Mapping[str, Any]) -> Object:
+    found = {}
+    for name, value in relabelling.items():
+        first, *others = name.split("_")
+        found[first + "".join(other.title() for other in others)] = value
+    return found
 
 
 def _matcher(name: str, value: str, kind: str = "=") -> dict[str, str]:

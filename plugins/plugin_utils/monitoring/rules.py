@@ -20,6 +20,12 @@ MACHINE_JOB = "mesh-machine"
 PROXY_JOB = "mesh-proxy"
 VANTAGE_JOB = "mesh-vantage"
 WATCHDOG = "MeshWatchdog"
+# A workload's requests over HTTP, and those that ended with 5xx (see ``server.PROXY_FIGURES``).
+REQUESTS = "mesh_requests_total"
+FAILED = "mesh_requests_failed_total"
+# How fast the objective's allowance for failures is used up, by what is told: of a month's, 2 % in
+# an hour, or 5 % in six (Google, The Site Reliability Workbook, "Alerting on SLOs").
+FAST, SLOW = 14.4, 6.0
 # One failure may be a restart under way, and two its bad luck.
 BROKEN_ROUNDS = 3
 # The labels of a machine that every alarm carries, whatever series it comes from.
@@ -40,6 +46,16 @@ class Thresholds:
     ssh_failures: int
     proxy_refusals: int
     unit_restarts: int
+    success_objective: float
+    requests_minimum: int
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for an objective at which nothing could be told."""
+        if not 1 - 1 / FAST < self.success_objective < 1:
+            raise ValueError(
+                "mesh_monitoring_success_objective: give more than 0.93 and less than 1, not"
+                f" {self.success_objective:g}"
+            )
 
 
 @dataclass(frozen=True)
@@ -265,6 +281,27 @@ def rules(given: Thresholds) -> tuple[Rule, ...]:
             "Silent: MeshProbeMissing or MeshExporterDown fires instead.",
         ),
         Rule(
+            "MeshRequestsFailing",
+            _burning(given, FAST, "1h", "5m"),
+            0,
+            "page",
+            "{{ $labels.machine }}: {{ $value | humanizePercentage }} of its requests fail",
+            "Requests that reach the machine over HTTP end with 5xx, fourteen times as many as the"
+            " objective allows: its application fails, or the proxy does not reach it.",
+            "Silent: nobody asks it anything, or MeshMachineUnreachable tells.",
+        ),
+        Rule(
+            "MeshErrorBudgetBurning",
+            _burning(given, SLOW, "6h", "30m"),
+            0,
+            "ticket",
+            "{{ $labels.machine }}: {{ $value | humanizePercentage }} of its requests fail, for"
+            " hours",
+            "Requests that reach the machine over HTTP end with 5xx, six times as many as the"
+            " objective allows.",
+            "Silent: nobody asks it anything, or MeshMachineUnreachable tells.",
+        ),
+        Rule(
             "MeshProbeStale",
             "time() - mesh_probe_timestamp_seconds"
             f" > 3 * mesh_probe_interval_seconds + {given.stale_seconds}",
@@ -405,6 +442,23 @@ def _all_fail(failures: str, attempts: str) -> str:
         for series in (failures, attempts)
     )
     return f"{failed} > 2 and {failed} > 0.99 * {tried}"
+
+
+def _burning(given: Thresholds, speed: float, long: str, short: str) -> str:
+    """The part of a machine's requests that fail, where it is too much over the ``long`` time, and
+    still over the ``short`` one. Of a few requests nothing is said."""
+
+    def count(series: str, time: str) -> str:
+        return f"sum by ({_BY}) (increase({series}[{time}]))"
+
+    def part(time: str) -> str:
+        return f"{count(FAILED, time)} / {count(REQUESTS, time)}"
+
+    most = f"{speed * (1 - given.success_objective):.6g}"
+    return (
+        f"{part(long)} > {most} and {part(short)} > {most}"
+        f" and {count(REQUESTS, long)} >= {given.requests_minimum}"
+    )
 
 
 def _rise(series: str, more_than: int) -> str:

@@ -67,8 +67,39 @@ _PROXY_SERIES = (
     "envoy_cluster_upstream_cx_(total|connect_fail)",
     "istio_agent_cert_expiry_seconds",
     "istio_agent_process_(cpu_seconds_total|resident_memory_bytes|start_time_seconds)",
+    rules.REQUESTS,
+    rules.FAILED,
 )
 PROXY_SERIES = "|".join(_PROXY_SERIES)
+# Requests that came in, and those of them that failed: a sidecar's Envoy and a bridge's have other
+# names for them (and labels: the latter's begin with `envoy_`), and say the same of what goes out.
+_REQUESTS = (
+    (rules.REQUESTS, "", "envoy_http_downstream_rq_completed;inbound_.+;"),
+    (rules.FAILED, "", "envoy_http_downstream_rq;inbound_.+;5xx"),
+    (rules.REQUESTS, "envoy_", "envoy_http_downstream_rq_completed;inward;"),
+    (rules.FAILED, "envoy_", "envoy_http_downstream_rq_xx;inward;5"),
+)
+# How a proxy's figures are relabelled: what is asked for gets our names, all else goes.
+PROXY_FIGURES: tuple[dict[str, Any], ...] = (
+    *(
+        {
+            "source_labels": [
+                "__name__",
+                begin + "http_conn_manager_prefix",
+                begin + "response_code_class",
+            ],
+            "regex": pattern,
+            "target_label": "__name__",
+            "replacement": name,
+        }
+        for name, begin, pattern in _REQUESTS
+    ),
+    {
+        "source_labels": ["__name__"],
+        "regex": PROXY_SERIES,
+        "action": "keep",
+    },
+)
 
 
 @dataclass(frozen=True)
@@ -262,13 +293,7 @@ def prometheus_config(scrape_seconds: int, key: str) -> dict[str, Any]:
             _job(rules.MACHINE_JOB, "/metrics", [_port(str(EXPORTER_PORT)), name]),
             {
                 **_job(rules.PROXY_JOB, "/stats/prometheus", [_port_of(PROXY_PORT), name]),
-                "metric_relabel_configs": [
-                    {
-                        "source_labels": ["__name__"],
-                        "regex": PROXY_SERIES,
-                        "action": "keep",
-                    }
-                ],
+                "metric_relabel_configs": [dict(one) for one in PROXY_FIGURES],
             },
             {
                 **_job(rules.VANTAGE_JOB, "/metrics", [_port(str(EXPORTER_PORT)), name], VANTAGES),

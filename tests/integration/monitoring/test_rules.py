@@ -106,6 +106,16 @@ PROBED = own("mesh_probe_timestamp_seconds")
 INTERVAL = own("mesh_probe_interval_seconds")
 OPEN = 'mesh_plaintext_open{job="mesh-machine",machine="monitor",peer="db \\"1\\" {x}"}'
 
+ASKED, NOT_SERVED = (
+    '%s{job="mesh-proxy",%s,http_conn_manager_prefix="inbound_192.0.2.1_80"}' % (name, MACHINE)
+    for name in (rules.REQUESTS, rules.FAILED)
+)
+FAILING = Proof(  # a quarter of a hundred requests a minute
+    good={ASKED: "0+100x60", NOT_SERVED: "0+1x60"},
+    bad={ASKED: "0+100x70", NOT_SERVED: "0+0x9 0+25x29 725+0x30"},
+    gone={ASKED: "0+100x9 stale", NOT_SERVED: "0+0x9 stale"},
+)
+
 PROOFS: dict[str, list[Proof]] = {
     "MeshCaptureGone": [
         Proof(
@@ -307,6 +317,8 @@ PROOFS: dict[str, list[Proof]] = {
             fires_when_missing=True,
         ),
     ],
+    "MeshRequestsFailing": [FAILING],
+    "MeshErrorBudgetBurning": [FAILING],
     "MeshSshBruteForce": [
         rising(own("mesh_log_ssh_total", ',result="failed"')),
         rising(own("mesh_log_ssh_total", ',result="given_up"')),
@@ -405,6 +417,15 @@ def test_it_names_the_machine_the_owner_and_the_severity(
         f'count(ALERTS{{alertname="{name}",alertstate="firing",{matchers}}}) or vector(0)'
     )
     done = run(tools, tmp_path, [test])
+    assert done.returncode == 0, done.stderr + done.stdout
+
+
+@pytest.mark.parametrize("name", ["MeshRequestsFailing", "MeshErrorBudgetBurning"])
+def test_a_few_requests_that_fail_are_no_alarm(tools: Path, tmp_path: Path, name: str) -> None:
+    few = {ASKED: "0+1x60", NOT_SERVED: "0+1x60"}
+    many = {ASKED: "0+3x60", NOT_SERVED: "0+3x60"}
+    tests = [unit_test(name, few, 50, False), unit_test(name, many, 50, True)]
+    done = run(tools, tmp_path, tests)
     assert done.returncode == 0, done.stderr + done.stdout
 
 

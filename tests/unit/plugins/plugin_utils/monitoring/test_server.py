@@ -32,7 +32,56 @@ RULES = rules.rules(THRESHOLDS)
     ],
 )
 def test_what_is_kept(name: str, kept: bool) -> None:
-    assert bool(re.fullmatch(server.PROXY_SERIES, name)) is kept
+    assert (relabelled({"__name__": name}) == name) is kept
+
+
+def relabelled(series: dict[str, str]) -> str:
+    """The name under which Prometheus keeps a series; empty when it does not (its documentation:
+    relabel_config)."""
+    series = dict(series)
+    for rule in server.PROXY_FIGURES:
+        value = ";".join(series.get(label, "") for label in rule["source_labels"])
+        matches = re.fullmatch(rule["regex"], value) is not None
+        if rule.get("action") == "keep" and not matches:
+            return ""
+        if "target_label" in rule and matches:
+            series[rule["target_label"]] = rule["replacement"]
+    return series["__name__"]
+
+
+@pytest.mark.parametrize(
+    ("name", "prefix", "code", "kept"),
+    [
+        # As a sidecar's Envoy 1.40 shows them, by Istio's rules for names.
+        ("envoy_http_downstream_rq_completed", "inbound_192.0.2.1_8080", "", rules.REQUESTS),
+        ("envoy_http_downstream_rq", "inbound_192.0.2.1_8080", "5xx", rules.FAILED),
+        ("envoy_http_downstream_rq", "inbound_192.0.2.1_8080", "4xx", ""),
+        ("envoy_http_downstream_rq", "outbound_0.0.0.0_8080", "5xx", ""),
+        ("envoy_http_downstream_rq_completed", "InboundPassthroughCluster", "", ""),
+    ],
+)
+def test_a_sidecars_requests(name: str, prefix: str, code: str, kept: str) -> None:
+    labels = {"http_conn_manager_prefix": prefix, "response_code_class": code}
+    assert relabelled({"__name__": name, **labels}) == kept
+
+
+@pytest.mark.parametrize(
+    ("name", "prefix", "code", "kept"),
+    [
+        ("envoy_http_downstream_rq_completed", "inward", "", rules.REQUESTS),
+        ("envoy_http_downstream_rq_xx", "inward", "5", rules.FAILED),
+        ("envoy_http_downstream_rq_xx", "inward", "2", ""),
+        ("envoy_http_downstream_rq_completed", "admin", "", ""),
+        ("envoy_http_downstream_rq_completed", "figures_proxy", "", ""),
+        ("envoy_http_downstream_rq_xx", "outward_1_a", "5", ""),
+    ],
+)
+def test_a_bridges_requests(name: str, prefix: str, code: str, kept: str) -> None:
+    labels = {
+        "envoy_http_conn_manager_prefix": prefix,
+        "envoy_response_code_class": code,
+    }
+    assert relabelled({"__name__": name, **labels}) == kept
 
 
 def test_files_for_a_prometheus_of_the_users() -> None:
