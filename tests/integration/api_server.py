@@ -27,8 +27,14 @@ from lab.config import cache_dir
 from tests.support.istio import istio_definitions
 
 START_SECONDS = 60
-# User name, token and groups; `controller` gets only what controller_roles() says.
-USERS = {"admin": "system:masters", "controller": "controllers", "nobody": "nobodies"}
+# Users and their groups; `controller` gets only what controller_roles() says, and `enforcer` what
+# enforces NetworkPolicies.
+USERS = {
+    "admin": "system:masters",
+    "controller": "controllers",
+    "enforcer": "enforcers",
+    "nobody": "nobodies",
+}
 
 
 @dataclass(frozen=True)
@@ -45,8 +51,8 @@ class ApiServer:
     def client(self, user: str = "admin") -> Client:
         return Client.of(self.cluster(user))
 
-    def grant(self, role: Mapping[str, Any]) -> None:
-        """Gives a Role or ClusterRole to the user `controller`, who soon has it."""
+    def grant(self, role: Mapping[str, Any], user: str = "controller") -> None:
+        """Gives a Role or ClusterRole to one of USERS, who soon has it."""
         group, kind, metadata = "rbac.authorization.k8s.io", role["kind"], role["metadata"]
         inside = f"/namespaces/{metadata['namespace']}" if kind == "Role" else ""
         path = f"/apis/{group}/v1{inside}/{kind.lower()}"
@@ -55,7 +61,7 @@ class ApiServer:
             "kind": f"{kind}Binding",
             "metadata": {"name": metadata["name"]},
             "roleRef": {"apiGroup": group, "kind": kind, "name": metadata["name"]},
-            "subjects": [{"kind": "User", "name": "controller", "apiGroup": group}],
+            "subjects": [{"kind": "User", "name": user, "apiGroup": group}],
         }
         self.client().request("POST", f"{path}s", dict(role))
         self.client().request("POST", f"{path}bindings", binding)
