@@ -12,9 +12,11 @@ from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.template import Templar
 from ansible_collections.brownfield.mesh.plugins.module_utils import plan, validate
+from ansible_collections.brownfield.mesh.plugins.module_utils.cluster import ClusterFacts
 from ansible_collections.brownfield.mesh.plugins.module_utils.field_types import Unreadable
 from ansible_collections.brownfield.mesh.plugins.module_utils.problems import SpecError, printable
 from ansible_collections.brownfield.mesh.plugins.module_utils.reachability import DEFAULT_LIMIT
+from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Fleet
 from ansible_collections.brownfield.mesh.plugins.plugin_utils import (
     cluster_facts,
     mode_facts,
@@ -55,10 +57,11 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             fleet = validate.parse(hosts, self._exists)
             if annotations := proxy_config.problems(fleet):
                 raise SpecError(annotations)
-            facts = cluster_facts.read(fleet.mesh, {one.mode for one in fleet.workloads})
+            facts = _facts(fleet)
             decisions = mode_facts.decide(fleet, facts)
             if decisions:
                 fleet = validate.parse(hosts, self._exists, decisions)
+                facts = _facts(fleet)  # bridges must reach gateways that others need not
         except (SpecError, ClusterError) as error:
             raise AnsibleActionFail(str(error)) from None
         limit = arguments["max_cases_per_machine"]
@@ -74,6 +77,11 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             return bool(self._find_needle("files", path))  # where join looks, too
         except AnsibleError:
             return False
+
+
+def _facts(fleet: Fleet) -> ClusterFacts:
+    modes = {workload.mode for workload in fleet.workloads}
+    return cluster_facts.read(fleet.mesh, modes, fleet.has_bridges_to_egress)
 
 
 def variables(hostvars: Any, loader: Any, magic: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

@@ -22,7 +22,8 @@ class ClusterFacts:
     ``root_certificate`` the PEM text of ConfigMap ``istio-ca-root-cert``. ``cluster_id``,
     ``mesh_id`` and ``network`` are what Istio was installed with. ``istiod_host`` is the name in
     istiod's certificate and ``istiod_address`` the IP address at which machines reach it;
-    ``gateway_address`` is that of the gateway through which bridges call, empty when it has none.
+    ``gateway_address`` is that of the gateway through which bridges call, empty when it has none;
+    ``egress_address`` that of the egress gateway, empty when no bridge calls through it.
     """
 
     mesh_config: Mapping[str, Any]
@@ -33,6 +34,7 @@ class ClusterFacts:
     istiod_host: str
     istiod_address: str
     gateway_address: str = ""
+    egress_address: str = ""
 
 
 def network_of(mesh: Mesh, facts: ClusterFacts) -> str:

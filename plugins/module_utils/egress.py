@@ -11,19 +11,30 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class EgressGateway:
-    """The user's egress gateway: its Service, the Service's port, and the labels of its proxies."""
+    """The user's egress gateway: its Service, the Service's port, and the labels of its proxies.
+
+    Bridges reach it at ``address`` (empty: the Service's), and believe it by the SPIFFE ID of its
+    proxies' ``service_account`` (empty: named as the Service).
+    """
 
     service: str = "istio-egressgateway"
     namespace: str = "istio-egress"
+    address: str = ""
     port: int = 8443
     labels: Mapping[str, str] = dataclasses.field(
         default_factory=lambda: {"istio": "egressgateway"}
     )
+    service_account: str = ""
 
     @property
     def host(self) -> str:
         """The gateway's name in the mesh."""
         return "%s.%s.svc.cluster.local" % (self.service, self.namespace)
+
+    def spiffe_id(self, trust_domain: str) -> str:
+        """The identity of its proxies."""
+        account = self.service_account or self.service
+        return "spiffe://%s/ns/%s/sa/%s" % (trust_domain, self.namespace, account)
 
 
 @dataclass(frozen=True)
@@ -78,3 +89,8 @@ class Egress:
             if (service.host, service.port) == (host, port):
                 return service
         return None
+
+    def through_gateway(self, host: str, port: int) -> ExternalService | None:
+        """The service at ``host`` and ``port``, if it is declared and goes through the gateway."""
+        service = self.find(host, port)
+        return service if service is not None and service.via == "gateway" else None

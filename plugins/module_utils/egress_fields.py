@@ -21,6 +21,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.forms import (
     LABEL,
     LABEL_KEY,
     OPTIONAL_DNS_NAME,
+    OPTIONAL_IPV4,
     OPTIONAL_QUALIFIED,
 )
 from ansible_collections.brownfield.mesh.plugins.module_utils.record_types import (
@@ -37,8 +38,19 @@ _GATEWAY = Record(
     (
         Field("service", Text(LABEL), "Name of its Service."),
         Field("namespace", Text(LABEL), "Namespace of its Service and its proxies."),
+        Field(
+            "address",
+            Text(OPTIONAL_IPV4),
+            "The address at which bridges reach it. Empty: the Service's.",
+        ),
         Field("port", _PORT, "The port of the Service at which the mesh reaches it."),
         Field("labels", TextMap(Text(LABEL_KEY), Text(OPTIONAL_QUALIFIED)), "Its proxies' labels."),
+        Field(
+            "service_account",
+            Text(OPTIONAL_DNS_NAME),
+            "Its proxies' service account, by which bridges believe it. Empty: named as the"
+            " Service.",
+        ),
     ),
 )
 

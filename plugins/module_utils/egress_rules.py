@@ -4,12 +4,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ansible_collections.brownfield.mesh.plugins.module_utils.egress import (
     Egress,
     ExternalService,
 )
 from ansible_collections.brownfield.mesh.plugins.module_utils.entries import Entry
 from ansible_collections.brownfield.mesh.plugins.module_utils.field_types import Report
+from ansible_collections.brownfield.mesh.plugins.module_utils.forms import IPV4
+from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Call
 
 
 def check_egress(entry: Entry, report: Report) -> None:
@@ -30,7 +34,10 @@ def check_egress(entry: Entry, report: Report) -> None:
             )
         if service.via == "gateway":
             by_gateway.add(service.host)
-    for index, call in enumerate(entry.workload.get("calls", ())):
+    calls: Sequence[Call] = entry.workload.get("calls", ())
+    if entry.workload.get("mode") == "bridge":
+        _check_names(entry, egress, calls, report)
+    for index, call in enumerate(calls):
         if call.external:
             at = "mesh_workload.calls[%d]" % index
             _check_call(entry, egress, egress.find(call.external, call.port), at, report)
@@ -40,6 +47,20 @@ def check_egress(entry: Entry, report: Report) -> None:
                 "%s is an external service (mesh.egress.services)" % call.host,
                 "write external: %s" % call.host,
             )
+
+
+def _check_names(entry: Entry, egress: Egress, calls: Sequence[Call], report: Report) -> None:
+    """On a bridge's machine a name leads to the bridge, which has only those ports of it that go
+    through the gateway."""
+    bridged = {c.external: c.port for c in calls if egress.through_gateway(c.external, c.port)}
+    for index, call in enumerate(calls):
+        if call.external in bridged and not egress.through_gateway(call.external, call.port):
+            why = "goes past the egress gateway, but with port %d %s leads to the bridge alone" % (
+                bridged[call.external],
+                call.external,
+            )
+            fix = "send all of its ports directly (via: direct), or choose the mode sidecar"
+            report("mesh_workload.calls[%d]" % index, entry.because(why), fix)
 
 
 def _check_service(service: ExternalService, at: str, report: Report) -> None:
@@ -77,8 +98,11 @@ def _check_call(
     if service.via == "direct":
         return
     if entry.workload.get("mode") == "bridge":
-        why = "goes through the egress gateway, which a bridge cannot do"
-        report(at, entry.because(why), "choose the mode sidecar, or declare it with via: direct")
+        if IPV4.fits(service.host):
+            why = "is an address, and only names can lead to a bridge, which captures nothing"
+            fix = "declare and call it by a name, with addresses: [%s]" % service.host
+            report(at + ".external", entry.because(why), fix)
+        return
     capture = entry.merged("capture")
     if capture and service.port in capture.exclude_outbound_ports:
         report(

@@ -93,7 +93,7 @@ def observe(
         *check_service(machine.name, workload, listening),
     ]
     # Envoy shows no certificate while nothing uses one.
-    if workload.ports or workload.calls:
+    if workload.ports or any(machine.mesh.bridged(call) for call in workload.calls):
         checks.append(check_identity(machine.name, certificate, expected, time.time()))
     return {
         "checks": [asdict(item) for item in checks],

@@ -40,6 +40,8 @@ AGENT_PORTS = tuple(port for port in RESERVED_PORTS if port not in (15006, 15008
 
 DEFAULT_LIMIT = 64
 
+NOT_CALLED = "names that are none of the bridge's calls, which do not resolve there"
+
 
 @dataclass(frozen=True)
 class Case:
@@ -196,10 +198,7 @@ class _Derivation:
     def _outside(self, source: Machine, own: Workload, trial: _Trial) -> list[Case]:
         """What lies outside of the mesh: through the egress gateway as the allow-list says, and
         not around it."""
-        egress = self._fleet.mesh.egress
-        if egress.services and source.mode == "bridge":
-            trial.left_out.add("external services, since a bridge captures nothing")
-            return []
+        egress, bridge = self._fleet.mesh.egress, source.mode == "bridge"
         cases = []
         for service in egress.services:
             listed = (service.host, service.port) in ((c.external, c.port) for c in own.calls)
@@ -210,12 +209,18 @@ class _Derivation:
                 # Bytes of the probe's own mean nothing there, and a hang-up proves nothing.
                 trial.left_out.add("external services of which no answer is known (tls, tcp)")
                 continue
-            if source.mesh.dns == "off" and not service.addresses:
+            around = egress.undeclared == "refuse" and service.outer_port != service.port
+            if bridge and around:
+                trial.left_out.add("ways around the egress gateway, as a bridge captures nothing")
+            if bridge and not listed:
+                trial.left_out.add(NOT_CALLED)
+                continue
+            if source.mesh.dns == "off" and (bridge or not service.addresses):
                 trial.left_out.add("names of external services, since dns is off")
                 continue
-            if service.port not in source.mesh.capture.exclude_outbound_ports:
+            if bridge or service.port not in source.mesh.capture.exclude_outbound_ports:
                 cases.append(_outside_case(source, service, listed))
-            if egress.undeclared == "refuse" and service.outer_port != service.port:
+            if around and not bridge:
                 cases += [
                     _around_case(source, service, address) for address in service.addresses[:1]
                 ]
@@ -344,7 +349,7 @@ def _has_name(
     if source.mode == "bridge" and not any(
         call.fqdn == workload.service_host and call.port == port.port for call in own.calls
     ):
-        trial.left_out.add("names that are none of the bridge's calls, which do not resolve there")
+        trial.left_out.add(NOT_CALLED)
         return False
     if source.mesh.dns == "off":
         trial.left_out.add("names of the mesh, since dns is off")

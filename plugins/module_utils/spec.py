@@ -259,6 +259,12 @@ class Mesh:
     egress: Egress = dataclasses.field(default_factory=Egress)
     dns: str = "names"  # names | off
 
+    def bridged(self, call: Call) -> bool:
+        """Whether ``call`` goes through the bridge of a machine that has one: into the mesh, or to
+        the egress gateway. Others go past it."""
+        service = self.egress.through_gateway(call.external, call.port)
+        return bool(call.host) or service is not None
+
 
 @dataclass(frozen=True)
 class Port:
@@ -431,6 +437,16 @@ class Fleet:
             if workload.key == machine.workload:
                 return workload
         raise KeyError(machine.workload)
+
+    @property
+    def has_bridges_to_egress(self) -> bool:
+        """Whether a bridge calls through the egress gateway."""
+        return any(
+            call.external and self.mesh.bridged(call)
+            for workload in self.workloads
+            if workload.mode == "bridge"
+            for call in workload.calls
+        )
 
     def machines_of(self, workload: Workload) -> tuple[Machine, ...]:
         """The machines that run ``workload``."""

@@ -5,8 +5,9 @@
 Outward, each call of the workload has a listener on a loopback address of its own, and leaves as
 mutual TLS through the mesh's east-west gateway, which passes it on by its server name to the
 workload: both ends see each other's SPIFFE ID (istio:pilot/pkg/networking/core/gateway.go,
-AUTO_PASSTHROUGH). Inward, one listener takes mutual TLS for all ports of the workload; the server
-name that Istio's proxies send says which port is meant, as it does at that gateway.
+AUTO_PASSTHROUGH). For what lies outside of the mesh it goes to the egress gateway and ends there.
+Inward, one listener takes mutual TLS for all ports of the workload; the server name that Istio's
+proxies send says which port is meant, as it does at that gateway.
 Fields are those of Envoy's API v3; limits follow its "Configuring Envoy as an edge proxy".
 """
 
@@ -15,12 +16,14 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.brownfield.mesh.plugins.module_utils.bridge.state import ADMIN_SOCKET
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
     Call,
     Machine,
+    Mesh,
     Port,
     Prometheus,
     Workload,
@@ -46,6 +49,9 @@ LOOPBACK = ipaddress.IPv4Network("127.128.0.0/9")
 _TYPES = "type.googleapis.com/envoy."
 _HTTP_OPTIONS = _TYPES + "extensions.upstreams.http.v3.HttpProtocolOptions"
 
+# What is offered to a gateway that ends our TLS, by protocol.
+_ENDED: dict[str, tuple[str, ...]] = {"http": ("http/1.1",), "http2": ("h2",), "": ()}
+
 # A handshake that failed has no response flag: CEL alone can ask for it.
 FAILED_HANDSHAKE = {
     "extension_filter": {
@@ -58,23 +64,51 @@ FAILED_HANDSHAKE = {
 }
 
 
+@dataclass(frozen=True)
+class Way:
+    """How a bridge makes a call: what the application calls, and what the bridge makes of it.
+
+    ``protocol`` is ``http``, ``http2``, or empty for TCP. The gateway is the egress gateway or the
+    one into the mesh, and has a ``gateway_port``; who answers there is meant by ``server_name``,
+    and must have the name ``answers``. ``authority`` is the Host header by which a gateway finds
+    its way on; empty: as the application wrote it.
+    """
+
+    host: str
+    port: int
+    protocol: str
+    to_egress: bool
+    gateway_port: int
+    server_name: str
+    answers: str
+    alpn: tuple[str, ...]
+    authority: str = ""
+
+    @property
+    def name(self) -> str:
+        """That of its listener and its cluster."""
+        return "outward_%d_%s" % (self.port, self.host)
+
+
 def bootstrap(
     machine: Machine,
     workload: Workload,
     gateway: str,
     digest: str = "",
     monitoring: Sequence[Prometheus] = (),
+    egress: str = "",
 ) -> Json:
-    """The whole configuration. ``gateway`` is the address of the gateway that calls go through;
-    ``digest`` is told in the node's metadata, by which one sees what a running Envoy was given;
-    ``monitoring`` may read the machine's figures."""
-    mesh = machine.mesh
-    calls = mesh_calls(workload)
-    addresses = loopback_addresses(calls)
-    ends = mesh.bridge.gateway is not None
-    listeners = [_outward_listener(call, addresses[call.fqdn], ends) for call in calls]
-    clusters = [_outward_cluster(call, machine, gateway) for call in calls]
-    served = [port for port in workload.ports if callers_of(workload, port, mesh.trust_domain)]
+    """The whole configuration. ``gateway`` is the address of the gateway that calls go through,
+    ``egress`` that of the egress gateway; ``digest`` is told in the node's metadata, by which one
+    sees what a running Envoy was given; ``monitoring`` may read the machine's figures."""
+    calls = ways(machine.mesh, workload)
+    addresses = loopback_addresses(way.host for way in calls)
+    listeners = [_outward_listener(way, addresses[way.host]) for way in calls]
+    clusters = [
+        _outward_cluster(way, machine, egress if way.to_egress else gateway) for way in calls
+    ]
+    trust_domain = machine.mesh.trust_domain
+    served = [port for port in workload.ports if callers_of(workload, port, trust_domain)]
     if served:
         listeners.append(_inward_listener(machine, workload, served))
         clusters += [_application(port) for port in served]
@@ -110,13 +144,24 @@ def mesh_calls(workload: Workload) -> list[Call]:
     return [found[key] for key in sorted(found)]
 
 
-def loopback_addresses(calls: Iterable[Call]) -> dict[str, str]:
+def ways(mesh: Mesh, workload: Workload) -> list[Way]:
+    """How a bridge of ``workload`` makes its calls, each name and port once, sorted."""
+    made = [
+        _way_into(mesh, call) if call.host else _way_out(mesh, call)
+        for call in workload.calls
+        if mesh.bridged(call)
+    ]
+    found = {(way.host, way.port): way for way in made}
+    return [found[key] for key in sorted(found)]
+
+
+def loopback_addresses(names: Iterable[str]) -> dict[str, str]:
     """An address on this machine for each name that is called, the same for the same name.
 
     Only when two names of one workload would get the same one does the later name move on.
     """
     taken: dict[str, str] = {}
-    for name in sorted({call.fqdn for call in calls}):
+    for name in sorted(set(names)):
         number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big")
         # Neither the first nor the last address of the range.
         for step in range(len(taken) + 1):
@@ -149,49 +194,82 @@ def server_name_at_gateway(host: str, port: int) -> str:
     return "%d.%s" % (port, host)
 
 
-def _outward_listener(call: Call, address: str, ends: bool) -> Json:
-    """``ends``: whether TLS ends at the gateway, which then finds the way by the Host header."""
-    name = "outward_%d_%s" % (call.port, call.fqdn)
-    if call.is_http:
+def _way_into(mesh: Mesh, call: Call) -> Way:
+    protocol = "http2" if call.protocol in ("http2", "grpc") else "http" if call.is_http else ""
+    if ends := mesh.bridge.gateway:
+        name = server_name_at_gateway(call.fqdn, call.port)
+        return Way(
+            call.fqdn,
+            call.port,
+            protocol,
+            to_egress=False,
+            gateway_port=ends.port,
+            server_name=name,
+            answers=ends.name(mesh.trust_domain),
+            alpn=_ENDED[protocol],
+            authority=name if protocol else "",
+        )
+    # Istio's gateway and proxies tell mutual TLS of the mesh by these protocol names.
+    known = {"http": ("istio-http/1.1", "istio"), "http2": ("istio-h2", "istio")}
+    return Way(
+        call.fqdn,
+        call.port,
+        protocol,
+        to_egress=False,
+        gateway_port=mesh.gateway.port,
+        server_name=server_name(call.fqdn, call.port),
+        answers=call.spiffe_id(mesh.trust_domain),
+        alpn=(*known.get(protocol, ("istio",)), bridge_tls.FROM_BRIDGE),
+    )
+
+
+def _way_out(mesh: Mesh, call: Call) -> Way:
+    service, gateway = mesh.egress.find(call.external, call.port), mesh.egress.gateway
+    # TLS of the application's own is bytes to us.
+    protocol = "http" if service and service.protocol == "http" else ""
+    return Way(
+        call.external,
+        call.port,
+        protocol,
+        to_egress=True,
+        gateway_port=gateway.port,
+        server_name=call.external,  # as that of sidecars (egress_objects)
+        answers=gateway.spiffe_id(mesh.trust_domain),
+        alpn=_ENDED[protocol],
+    )
+
+
+def _outward_listener(way: Way, address: str) -> Json:
+    if way.protocol:
         route: Json = {
-            "cluster": name,
+            "cluster": way.name,
             "timeout": "0s",
             "retry_policy": {"retry_on": "connect-failure,refused-stream", "num_retries": 2},
         }
-        if ends:
-            route["host_rewrite_literal"] = server_name_at_gateway(call.fqdn, call.port)
-        filters = [_http_manager(name, route, [])]
+        if way.authority:
+            route["host_rewrite_literal"] = way.authority
+        filters = [_http_manager(way.name, route, [])]
     else:
-        filters = [_tcp_proxy(name, inward=False)]
+        filters = [_tcp_proxy(way.name, inward=False)]
     return {
-        "name": name,
-        "address": _socket(address, call.port),
+        "name": way.name,
+        "address": _socket(address, way.port),
         "per_connection_buffer_limit_bytes": BUFFER_BYTES,
         "filter_chains": [{"filters": filters}],
     }
 
 
-def _outward_cluster(call: Call, machine: Machine, gateway: str) -> Json:
-    mesh, ends = machine.mesh, machine.mesh.bridge.gateway
-    protocol = "http2" if call.protocol in ("http2", "grpc") else "http" if call.is_http else ""
-    if ends:
-        names = {"http": ["http/1.1"], "http2": ["h2"]}.get(protocol, [])
-        answers, sni = ends.name(mesh.trust_domain), server_name_at_gateway(call.fqdn, call.port)
-    else:
-        # Istio's gateway and proxies tell mutual TLS of the mesh by these protocol names.
-        known = {"http": ["istio-http/1.1", "istio"], "http2": ["istio-h2", "istio"]}
-        names = [*known.get(protocol, ["istio"]), bridge_tls.FROM_BRIDGE]
-        answers, sni = call.spiffe_id(mesh.trust_domain), server_name(call.fqdn, call.port)
-    asked = mesh.bridge.revocation
+def _outward_cluster(way: Way, machine: Machine, gateway: str) -> Json:
+    asked = machine.mesh.bridge.revocation
+    listed = asked and (way.answers in machine.bridges or asked.peers == "all")
     tls = bridge_tls.context(
-        mesh.bridge.tls,
-        names,
-        [{"exact": answers}],
-        "listed" if asked and (answers in machine.bridges or asked.peers == "all") else "roots",
+        machine.mesh.bridge.tls,
+        way.alpn,
+        [{"exact": way.answers}],
+        "listed" if listed else "roots",
     )
-    port = (ends or mesh.gateway).port
-    cluster = _cluster("outward_%d_%s" % (call.port, call.fqdn), gateway, port, protocol)
-    cluster.update(bridge_tls.spoken(tls, sni))
+    cluster = _cluster(way.name, gateway, way.gateway_port, way.protocol)
+    cluster.update(bridge_tls.spoken(tls, way.server_name))
     cluster["upstream_connection_options"] = {"tcp_keepalive": {"keepalive_time": 300}}
     # Envoy takes what is behind a dot for a part of a metric's name.
     cluster["alt_stat_name"] = cluster["name"].replace(".", "_")

@@ -83,11 +83,10 @@ def render(
     controller signs by or asks, ``revoked`` the user's revocation lists (PEM)."""
     mesh = machine.mesh
     envoy = tuple(item for item in mesh.proxy.artifacts if item.name == "envoy")
-    blank = bridge_envoy.bootstrap(machine, workload, cluster.gateway_address, "", monitoring)
+    gateway, egress = cluster.gateway_address, cluster.egress_address
+    blank = bridge_envoy.bootstrap(machine, workload, gateway, "", monitoring, egress)
     envoy_digest = _digest([blank, [item.sha256 for item in envoy]])
-    content = bridge_envoy.bootstrap(
-        machine, workload, cluster.gateway_address, envoy_digest, monitoring
-    )
+    content = bridge_envoy.bootstrap(machine, workload, gateway, envoy_digest, monitoring, egress)
     supervisor_text = Path(supervisor.__file__).read_text("utf-8")
     addresses = _addresses(machine, workload, monitoring)
     low = any(port < 1024 for _, port in addresses)
@@ -170,14 +169,11 @@ def hosts(machine: Machine, workload: Workload) -> tuple[HostsLine, ...]:
     """The names that are called, as they are written and in full, with their addresses here."""
     if machine.mesh.dns != "names":
         return ()
-    calls = bridge_envoy.mesh_calls(workload)
-    addresses = bridge_envoy.loopback_addresses(calls)
-    lines = {
-        (addresses[call.fqdn], name)
-        for call in workload.calls
-        if call.host
-        for name in (call.fqdn, call.host)
-    }
+    addresses = bridge_envoy.loopback_addresses(
+        way.host for way in bridge_envoy.ways(machine.mesh, workload)
+    )
+    lines = {(address, name) for name, address in addresses.items()}
+    lines |= {(addresses[call.fqdn], call.host) for call in workload.calls if call.host}
     return tuple(HostsLine(*line) for line in sorted(lines))
 
 
@@ -208,9 +204,9 @@ def firewall(workload: Workload) -> tuple[str, str]:
 def _addresses(
     machine: Machine, workload: Workload, monitoring: Sequence[Prometheus]
 ) -> list[tuple[str, int]]:
-    calls = bridge_envoy.mesh_calls(workload)
-    addresses = bridge_envoy.loopback_addresses(calls)
-    found = [(addresses[call.fqdn], call.port) for call in calls]
+    ways = bridge_envoy.ways(machine.mesh, workload)
+    addresses = bridge_envoy.loopback_addresses(way.host for way in ways)
+    found = [(addresses[way.host], way.port) for way in ways]
     if workload.ports and workload.callers:
         found.append((machine.address, machine.mesh.bridge.port))
     if monitoring:

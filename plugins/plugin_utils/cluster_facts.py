@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 from ansible_collections.brownfield.mesh.plugins.module_utils.cluster import ClusterFacts
+from ansible_collections.brownfield.mesh.plugins.module_utils.egress import EgressGateway
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
     Gateway,
     IngressGateway,
@@ -22,6 +23,8 @@ from ansible_collections.brownfield.mesh.plugins.plugin_utils.errors import (
 )
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.kinds import Ref, collection_path
 
+AnyGateway = Gateway | IngressGateway | EgressGateway
+
 ROOT_CERTIFICATE = "istio-ca-root-cert"
 # Istio's own defaults where an installation says nothing (pkg/cluster, pkg/config/constants).
 DEFAULT_CLUSTER_ID = "Kubernetes"
@@ -33,20 +36,26 @@ _ISTIOD = (
 )
 
 
-def read(mesh: Mesh, modes: Collection[str] = ("auto",)) -> ClusterFacts:
+def read(
+    mesh: Mesh, modes: Collection[str] = ("auto",), bridges_to_egress: bool = False
+) -> ClusterFacts:
     """The facts of the Istio installation that ``mesh`` names. ``modes`` are those of the fleet's
     workloads, which say what machines must reach: istiod, unless all are bridges, and bridges
-    their gateway. Raises ClusterError."""
+    their gateway; and the egress gateway, if there are ``bridges_to_egress``. Raises
+    ClusterError."""
     client = Client.of(mesh.cluster)
     suffix = revision_suffix(mesh)
     refs = [
         Ref("ConfigMap", mesh.namespace, f"istio{suffix}"),
         Ref("ConfigMap", mesh.namespace, f"istio-sidecar-injector{suffix}"),
         Ref("ConfigMap", mesh.namespace, ROOT_CERTIFICATE),
-        Ref("Service", mesh.gateway.namespace, mesh.gateway.service),
     ]
-    if ingress := mesh.bridge.gateway:
-        refs.append(Ref("Service", ingress.namespace, ingress.service))
+    gateways: list[AnyGateway] = [mesh.gateway]
+    if mesh.bridge.gateway:
+        gateways.append(mesh.bridge.gateway)
+    if bridges_to_egress:
+        gateways.append(mesh.egress.gateway)
+    refs += [Ref("Service", gateway.namespace, gateway.service) for gateway in gateways]
     config, injector, root, service, *more = client.each(lambda ref: _find(client, ref), refs)
     mesh_config = _mesh_config(client, mesh, config)
     installed = _installed(injector)
@@ -66,6 +75,9 @@ def read(mesh: Mesh, modes: Collection[str] = ("auto",)) -> ClusterFacts:
         or mesh.gateway.address
         or (_address(service, *_ISTIOD, mesh.gateway) if set(modes) != {"bridge"} else ""),
         gateway_address=_gateway_address(mesh, service, more, "bridge" in modes),
+        egress_address=_given_or_read(more[-1], "mesh.egress.gateway", mesh.egress.gateway)
+        if bridges_to_egress
+        else "",
     )
 
 
@@ -147,24 +159,25 @@ def _gateway_address(
 ) -> str:
     """That of the gateway through which bridges call; where it is not needed, maybe empty."""
     if mesh.bridge.gateway:
-        return mesh.bridge.gateway.address or _address(
-            ingress[0],
-            "mesh.bridge.gateway",
-            "set mesh.bridge.gateway.address to the one at which machines reach it",
-            mesh.bridge.gateway,
-        )
+        return _given_or_read(ingress[0], "mesh.bridge.gateway", mesh.bridge.gateway)
     known = mesh.gateway.address or next(iter(_addresses(east_west)), "")
-    if known or not needed:
-        return known
-    otherwise = "set mesh.gateway.address to the one at which machines reach it"
-    return _address(east_west, "mesh.gateway", otherwise, mesh.gateway)
+    return known if known or not needed else _given_or_read(east_west, "mesh.gateway", mesh.gateway)
+
+
+def _given_or_read(
+    service: Mapping[str, Any] | None,
+    variable: str,
+    gateway: AnyGateway,
+) -> str:
+    otherwise = f"set {variable}.address to the one at which machines reach it"
+    return gateway.address or _address(service, variable, otherwise, gateway)
 
 
 def _address(
     service: Mapping[str, Any] | None,
     variable: str,
     otherwise: str,
-    gateway: Gateway | IngressGateway,
+    gateway: AnyGateway,
 ) -> str:
     where = f"the gateway's Service {gateway.namespace}/{gateway.service}"
     if service is None:

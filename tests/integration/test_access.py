@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 
 import pytest
 import yaml
+from ansible_collections.brownfield.mesh.plugins.module_utils.egress import Egress, EgressGateway
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
     Bridge,
     Fleet,
@@ -143,6 +144,18 @@ def test_bridges_alone_need_no_way_to_istiod_but_one_to_their_gateway(istio: Mes
     given = replace(ingress, service="absent", address="192.0.2.88")
     mesh = replace(closed, bridge=Bridge(gateway=given))
     assert cluster_facts.read(mesh, {"bridge"}).gateway_address == "192.0.2.88"
+
+
+def test_the_egress_gateway_is_asked_for_where_bridges_call_through_it(istio: Mesh) -> None:
+    def address(gateway: EgressGateway, asked: bool = True) -> str:
+        mesh = replace(istio, egress=Egress(gateway=gateway))
+        return cluster_facts.read(mesh, {"bridge"}, asked).egress_address
+
+    assert address(EgressGateway("by-ip", "istio-system")) == "192.0.2.11"
+    assert address(EgressGateway("absent", address="192.0.2.89")) == "192.0.2.89"
+    assert address(EgressGateway("absent"), asked=False) == ""
+    with pytest.raises(ClusterError, match=r"correct mesh\.egress\.gateway, or set mesh\.egress"):
+        address(EgressGateway("absent"))
 
 
 @pytest.mark.parametrize(

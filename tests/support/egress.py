@@ -1,6 +1,6 @@
 # Copyright (c) 2026 the brownfield.mesh authors
 # SPDX-License-Identifier: Apache-2.0
-"""A mesh with an external service of each kind, and who calls them."""
+"""A mesh with an external service of each kind, and who calls them: sidecars, and a bridge."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.egress import (
 )
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Call, Machine, Mesh
 
+from tests.support.bridge import BRIDGE_FACTS
 from tests.support.fleet import LEGACY_BATCH, PAYMENTS_DB, SHOP_API
 
 PARTNER = ExternalService(
@@ -40,3 +41,22 @@ MACHINES = (
     Machine("legacy-batch-1", BATCH.key, "198.18.0.14", mesh=EGRESS_MESH),
     Machine("payments-db-1", PAYMENTS_DB.key, "198.18.0.13", mesh=EGRESS_MESH),
 )
+
+# It calls all of them, and one service of the mesh.
+BRIDGED = replace(
+    LEGACY_BATCH,
+    mode="bridge",
+    calls=(
+        Call(
+            8080,
+            host="shop-api.shop.svc.cluster.local",
+            service_account="shop-api",
+            protocol="http",
+        ),
+        *(Call(one.port, external=one.host) for one in EGRESS.services),
+    ),
+)
+BRIDGE = replace(MACHINES[0], mode="bridge")
+EGRESS_ADDRESS = "192.0.2.16"
+EGRESS_FACTS = replace(BRIDGE_FACTS, egress_address=EGRESS_ADDRESS)
+GATEWAY_ID = "spiffe://cluster.local/ns/istio-egress/sa/istio-egressgateway"

@@ -89,8 +89,8 @@ class Proxy:
         credentials.install(self.box.host, self.identity, chain, pem(pair.key) if pair else "")
 
     def start(self, gateway: str, stack: ExitStack) -> None:
-        """Returns when it serves."""
-        config = bridge_envoy.bootstrap(self.machine, self.workload, gateway)
+        """Returns when it serves. ``gateway`` is the egress gateway's address, too."""
+        config = bridge_envoy.bootstrap(self.machine, self.workload, gateway, egress=gateway)
         for path, content in bridge_tls.secrets().items():
             self.box.path(path).write_text(self._here(content))
         file = self.box.path(CONFIG + "/envoy.json")
@@ -218,7 +218,7 @@ def two(
         mode="bridge",
         mesh=Mesh(bridge=inward, gateway=Gateway(port=inward.port)),
     )
-    entry = bridge_envoy.loopback_addresses([call])[call.fqdn]
+    entry = bridge_envoy.loopback_addresses([call.fqdn])[call.fqdn]
     return Two(
         Proxy(folder / "c", client, caller, WantedIdentity(CALLER, "")),
         Proxy(folder / "s", server, called, WantedIdentity(CALLED, "")),

@@ -11,7 +11,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.bridge.state impor
     USER,
     BridgeState,
 )
-from ansible_collections.brownfield.mesh.plugins.module_utils.desired import Host
+from ansible_collections.brownfield.mesh.plugins.module_utils.desired import MARK, Host
 
 ANY_ADDRESS = ("0.0.0.0", "::")
 COMMANDS = {"nft": "nftables", "openssl": "openssl", "setpriv": "util-linux"}
@@ -35,7 +35,7 @@ def preflight(host: Host, state: BridgeState, arch: str, clock: float) -> list[s
     authority = state.identity.authority
     if authority is not None and authority.vault.login == "jwt":
         problems += _no_token(host, authority.vault.jwt_path)
-    problems += _taken(host, state)
+    problems += _taken(host, state) + _named_otherwise(host, state)
     return problems + conditions.artefacts(host, "binaries", state.artifacts, arch)
 
 
@@ -62,4 +62,20 @@ def _taken(host: Host, state: BridgeState) -> list[str]:
     return [
         "other programs listen where the bridge is to: %s; have each of them listen at its own"
         " address (127.0.0.1), or set mesh.bridge.port" % ", ".join(taken)
+    ]
+
+
+def _named_otherwise(host: Host, state: BridgeState) -> list[str]:
+    """Lines of others for our names: the first line that has a name counts."""
+    ours = {line.name for line in state.files.hosts}
+    found = set()
+    for line in (host.read("/etc/hosts") or "").splitlines():
+        names = line.split("#", 1)[0].split()[1:]
+        if not line.endswith(MARK):
+            found |= ours.intersection(name.lower() for name in names)
+    if not found:
+        return []
+    return [
+        "/etc/hosts has lines for names that are to lead to the bridge: %s; remove these names"
+        " there, or from mesh_workload.calls" % ", ".join(sorted(found))
     ]

@@ -106,7 +106,8 @@ def ends(stack: ExitStack, pair: Two) -> tuple[End, End]:
 def clients(caller: End, stack: ExitStack) -> tuple[Callable[[], object], ...]:
     """HTTP on a kept connection, HTTP and TCP on one for each call."""
     calls = caller.workload.calls
-    address = bridge_envoy.loopback_addresses(calls)[calls[0].fqdn]
+    name = calls[0].fqdn
+    address = bridge_envoy.loopback_addresses([name])[name]
     web, echo = ((address, call.port) for call in calls)
     return Kept(web, stack).get, Fresh(web).get, Fresh(echo).echo
 

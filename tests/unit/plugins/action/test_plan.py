@@ -103,9 +103,16 @@ def test_names_that_may_be_misspelt_are_passed_on_without_their_values(tmp_path:
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+def asked() -> list[tuple[list[str], bool]]:
+    """What the cluster was asked for: the modes, and whether bridges call outside."""
+    return []
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: list[Any]) -> Run:
     def act(hosts: dict[str, Any], facts: Any = FACTS, **arguments: Any) -> dict[str, Any]:
-        def reading(mesh: Any, modes: Any) -> Any:
+        def reading(mesh: Any, modes: Any, bridges_to_egress: bool) -> Any:
+            asked.append((sorted(modes), bridges_to_egress))
             if isinstance(facts, Exception):
                 raise facts
             return facts
@@ -131,10 +138,12 @@ def test_the_plan_of_the_lab(run: Run) -> None:
 
 
 def test_auto_is_decided_after_the_cluster_was_read(
-    run: Run, monkeypatch: pytest.MonkeyPatch
+    run: Run, monkeypatch: pytest.MonkeyPatch, asked: list[Any]
 ) -> None:
     hosts = lab()
-    hosts["legacy-batch-1"]["mesh_workload"]["mode"] = "auto"
+    workload = hosts["legacy-batch-1"]["mesh_workload"]
+    workload["mode"] = "auto"
+    workload["calls"].append({"external": "a.example", "port": 80})
     decisions = {"batch/legacy-batch": Decision("bridge", "the cluster refuses it")}
     monkeypatch.setattr(plan.mode_facts, "decide", lambda fleet, facts: decisions)
     with pytest.raises(AnsibleActionFail) as caught:
@@ -144,9 +153,15 @@ def test_auto_is_decided_after_the_cluster_was_read(
     assert "(auto decided for bridge: the cluster refuses it)" in str(caught.value)
     identity = {"provider": "local_ca", "certificate": "inventory.yml", "key": "inventory.yml"}
     for variables in hosts.values():
-        variables["mesh"] = {**variables["mesh"], "identity": identity}
+        egress = {"services": [{"host": "a.example", "port": 80}]}
+        variables["mesh"] = {**variables["mesh"], "identity": identity, "egress": egress}
     monkeypatch.setattr(plan.ActionModule, "_exists", lambda *_: True)
+    asked.clear()
     result = run(hosts)
+    # Whom a bridge must reach is known once there is one.
+    assert asked == [(["auto", "sidecar"], False), (["bridge", "sidecar"], True)]
+    way_out = {"workload": "batch/legacy-batch", "host": "a.example", "port": 80, "via": "gateway"}
+    assert result["egress"] == [way_out]
     reason = "auto: the cluster refuses it"
     assert result["modes"]["legacy-batch-1"] == {"mode": "bridge", "reason": reason}
     assert result["machines"]["legacy-batch-1"]["machine"]["mode"] == "bridge"

@@ -19,10 +19,11 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.observe_bridge imp
     observe,
     statistics,
 )
-from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Identity, Machine
+from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Call, Identity, Machine
 from ansible_collections.brownfield.mesh.plugins.plugin_utils import bridge_state
 
 from tests.support.bridge import BILLING, MACHINE, SPIFFE_ID, issue, revocation_list
+from tests.support.egress import BRIDGE, BRIDGED, SFTP, WEB
 
 UNITS = """\
 Id=mesh-bridge.service
@@ -159,6 +160,16 @@ def test_a_key_that_others_may_read(look: Look) -> None:
 def test_an_identity_of_another(look: Look) -> None:
     look.certificate["subject_alt_names"] = [{"uri": SPIFFE_ID + "x"}]
     assert look.failed() == ["billing-1/identity/certificate"]
+
+
+def test_a_certificate_that_nothing_uses_is_not_missed(look: Look) -> None:
+    def judged(*calls: Call) -> bool:
+        workload = replace(BRIDGED, calls=calls)
+        seen = observe(BRIDGE, workload, Host(str(look.root) + "/", look.run), look.ask)
+        return any(item["id"].endswith("identity/certificate") for item in seen["checks"])
+
+    assert judged(Call(WEB.port, external=WEB.host))
+    assert not judged(Call(SFTP.port, external=SFTP.host))
 
 
 def test_listeners_that_wait_for_a_certificate(look: Look) -> None:

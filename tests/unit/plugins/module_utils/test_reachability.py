@@ -18,12 +18,13 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.reachability impor
     cases,
     matrix,
 )
-from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Fleet
+from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Fleet, Workload
 from ansible_collections.brownfield.mesh.plugins.module_utils.validate import parse
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.egress import EGRESS_MESH, FLEET, MACHINES
+from tests.support.egress import BRIDGE, BRIDGED, EGRESS_MESH, FLEET, MACHINES
+from tests.support.fleet import PAYMENTS_DB
 from tests.support.inventory import Hosts, inventories, lab, many
 
 GOLDEN = Path(__file__).parents[3] / "golden" / "reachability" / "lab.txt"
@@ -259,3 +260,32 @@ def test_ways_out_that_are_not_tried_are_named() -> None:
     left = {one.what for one in matrix(Fleet(EGRESS_MESH, FLEET[:2], MACHINES)).left_out}
     assert "external services that are reached directly" in left
     assert "external services of which no answer is known (tls, tcp)" in left
+
+
+def test_a_bridge_tries_the_way_out_that_it_lists_and_none_around() -> None:
+    machines = (BRIDGE, MACHINES[1])
+    found = matrix(Fleet(EGRESS_MESH, (BRIDGED, PAYMENTS_DB), machines))
+    tried = {c.id: c for c in found.cases if c.source == BRIDGE.name and c.via == "name"}
+    (case,) = tried.values()
+    assert (case.host, case.port, case.expected) == ("api.partner.example", 80, "allowed")
+    assert not [c for c in found.cases if c.source == BRIDGE.name and "around" in c.id]
+    left = {one.what for one in found.left_out if one.source == BRIDGE.name}
+    assert left == {
+        "external services of which no answer is known (tls, tcp)",
+        "external services that are reached directly",
+        "ways around the egress gateway, as a bridge captures nothing",
+        "names that are none of the bridge's calls, which do not resolve there",
+    }
+
+
+@pytest.mark.parametrize(
+    ("workload", "dns", "why"),
+    [(BRIDGED, "off", "dns is off"), (replace(BRIDGED, calls=()), "names", "bridge's calls")],
+)
+def test_a_bridge_does_not_try_what_does_not_lead_to_it(
+    workload: Workload, dns: str, why: str
+) -> None:
+    bridge = replace(BRIDGE, mesh=replace(BRIDGE.mesh, dns=dns))
+    found = matrix(Fleet(EGRESS_MESH, (workload,), (bridge,)))
+    assert found.cases == ()
+    assert any(why in one.what for one in found.left_out)

@@ -21,6 +21,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.bridge.state impor
     RUNTIME,
     STATE,
 )
+from ansible_collections.brownfield.mesh.plugins.module_utils.egress import ExternalService
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
     Bridge,
     Call,
@@ -35,10 +36,20 @@ from hypothesis import strategies as st
 
 from lab import tools
 from tests.support.bridge import BILLING, GATEWAY, MACHINE, issue, pem
+from tests.support.egress import (
+    BRIDGE,
+    BRIDGED,
+    EGRESS_ADDRESS,
+    GATEWAY_ID,
+    LEDGER,
+    PARTNER,
+    SFTP,
+    WEB,
+)
 from tests.support.fleet import workloads
 
 WATCHED_BY = (Prometheus("watch", "prometheus"),)
-GOLDEN = Path(__file__).parents[3] / "golden" / "bridge" / "billing.json"
+GOLDEN = Path(__file__).parents[3] / "golden" / "bridge"
 
 
 def _listener(config: dict[str, Any], name: str) -> dict[str, Any]:
@@ -71,16 +82,25 @@ def _rules(chain: dict[str, Any]) -> set[str]:
     return {p["authenticated"]["principal_name"]["exact"] for p in policy["principals"]}
 
 
-def test_it_is_as_reviewed() -> None:
-    text = (
-        json.dumps(
-            bridge_envoy.bootstrap(MACHINE, BILLING, GATEWAY, "0" * 16, WATCHED_BY), indent=1
-        )
-        + "\n"
-    )
+def going_out(**bridge: Any) -> dict[str, Any]:
+    """The configuration of a bridge that calls through the egress gateway."""
+    machine = replace(BRIDGE, mesh=replace(BRIDGE.mesh, bridge=Bridge(**bridge)))
+    return bridge_envoy.bootstrap(machine, BRIDGED, GATEWAY, "0" * 16, egress=EGRESS_ADDRESS)
+
+
+@pytest.mark.parametrize(
+    ("name", "config"),
+    [
+        ("billing", bridge_envoy.bootstrap(MACHINE, BILLING, GATEWAY, "0" * 16, WATCHED_BY)),
+        ("egress", going_out()),
+    ],
+)
+def test_it_is_as_reviewed(name: str, config: dict[str, Any]) -> None:
+    golden = GOLDEN / f"{name}.json"
+    text = json.dumps(config, indent=1) + "\n"
     if os.environ.get("UPDATE_GOLDEN"):
-        GOLDEN.write_text(text)
-    assert text == GOLDEN.read_text()
+        golden.write_text(text)
+    assert text == golden.read_text()
 
 
 def _validate(config: Any, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -221,20 +241,18 @@ _hosts = st.from_regex(r"[a-z]{1,8}\.[a-z]{1,8}", fullmatch=True)
 
 @given(st.sets(_hosts, max_size=20))
 def test_every_name_has_an_address_of_its_own(hosts: set[str]) -> None:
-    calls = [Call(80, host=host) for host in sorted(hosts)]
-    addresses = bridge_envoy.loopback_addresses(calls)
-    assert set(addresses) == {call.fqdn for call in calls}
+    addresses = bridge_envoy.loopback_addresses(hosts)
+    assert set(addresses) == hosts
     assert len(set(addresses.values())) == len(addresses)
     for address in addresses.values():
         assert ipaddress.IPv4Address(address) in bridge_envoy.LOOPBACK
-    for call in calls[:1]:
-        assert bridge_envoy.loopback_addresses([call])[call.fqdn] in addresses.values()
+    for host in sorted(hosts)[:1]:
+        assert bridge_envoy.loopback_addresses([host])[host] in addresses.values()
 
 
 def test_names_that_would_share_an_address_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bridge_envoy, "LOOPBACK", ipaddress.IPv4Network("127.128.0.0/30"))
-    calls = [Call(80, host="a.b"), Call(80, host="c.d")]
-    assert len(set(bridge_envoy.loopback_addresses(calls).values())) == 2
+    assert len(set(bridge_envoy.loopback_addresses(["a.b", "c.d"]).values())) == 2
 
 
 def test_figures_are_for_monitoring_only() -> None:
@@ -338,3 +356,43 @@ def test_where_tls_ends_at_a_gateway_it_is_the_gateway_that_must_answer(
     manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
     (route,) = manager["route_config"]["virtual_hosts"][0]["routes"]
     assert route["route"]["host_rewrite_literal"] == "8080.orders.shop.svc.cluster.local"
+
+
+@pytest.mark.parametrize(
+    ("service", "alpn"), [(PARTNER, ["http/1.1"]), (LEDGER, None), (WEB, None)]
+)
+def test_what_is_outside_goes_to_the_egress_gateway_which_must_answer(
+    service: ExternalService, alpn: list[str] | None
+) -> None:
+    config = going_out()
+    cluster = _cluster(config, "outward_%d_%s" % (service.port, service.host))
+    assert cluster["transport_socket"]["typed_config"]["sni"] == service.host
+    assert _admitted(cluster) == {("exact", GATEWAY_ID)}
+    assert _tls(cluster).get("alpn_protocols") == alpn
+    (place,) = cluster["load_assignment"]["endpoints"][0]["lb_endpoints"]
+    address = {"address": EGRESS_ADDRESS, "port_value": 8443}
+    assert place["endpoint"]["address"]["socket_address"] == address
+    listener = _listener(config, cluster["name"])
+    own = bridge_envoy.loopback_addresses([service.host])[service.host]
+    assert listener["address"]["socket_address"] == {"address": own, "port_value": service.port}
+    (end,) = listener["filter_chains"][0]["filters"]
+    assert end["name"].endswith("http_connection_manager" if alpn else "tcp_proxy")
+    # The service outside sees the name that the application wrote.
+    assert "host_rewrite_literal" not in json.dumps(listener)
+
+
+def test_calls_of_the_mesh_and_direct_ones_keep_their_ways(tmp_path: Path) -> None:
+    config = going_out()
+    cluster = _cluster(config, "outward_8080_shop-api.shop.svc.cluster.local")
+    (place,) = cluster["load_assignment"]["endpoints"][0]["lb_endpoints"]
+    assert place["endpoint"]["address"]["socket_address"]["address"] == GATEWAY
+    assert SFTP.host not in json.dumps(config)
+    assert len(config["static_resources"]["clusters"]) == 4
+    assert _validate(config, tmp_path).stderr == ""
+
+
+def test_the_egress_gateway_is_looked_for_in_lists_where_all_are() -> None:
+    outside = {"outward_%d_%s" % (one.port, one.host) for one in (PARTNER, LEDGER, WEB)}
+    for peers, expected in (("bridges", "roots"), ("all", "listed")):
+        secrets = _secrets(going_out(revocation=Revocation(peers=peers)))
+        assert {secrets[name] for name in outside} == {expected}

@@ -28,6 +28,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
 from ansible_collections.brownfield.mesh.plugins.plugin_utils import bridge_state, bridge_units
 
 from tests.support.bridge import BILLING, BRIDGE_FACTS, ENVOY, MACHINE, SPIFFE_ID
+from tests.support.egress import BRIDGE, BRIDGED, EGRESS_ADDRESS, EGRESS_FACTS
 
 STATE = bridge_state.render(MACHINE, BILLING, BRIDGE_FACTS, "the certificate")
 FILES = {file.path: file for file in STATE.files.files}
@@ -59,6 +60,15 @@ def test_names_resolve_as_they_are_written_and_in_full() -> None:
     listens = dict(listen.split(":") for listen in STATE.listens)
     assert set(names.values()) | {"192.0.2.77"} == set(listens)
     assert listens["192.0.2.77"] == "15443"
+
+
+def test_names_outside_lead_to_the_bridge_unless_they_are_reached_directly() -> None:
+    state = bridge_state.render(BRIDGE, BRIDGED, EGRESS_FACTS)
+    names = {line.name: line.address for line in state.files.hosts}
+    outside = {"api.partner.example": 80, "ledger.example": 5000, "www.example.org": 443}
+    assert set(names) == {"shop-api.shop.svc.cluster.local", *outside}
+    assert {"%s:%d" % (names[name], port) for name, port in outside.items()} < set(state.listens)
+    assert EGRESS_ADDRESS in state.envoy.content
 
 
 def test_names_are_left_alone_when_asked() -> None:

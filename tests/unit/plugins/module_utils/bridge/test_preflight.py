@@ -83,3 +83,14 @@ def test_a_bridge_that_runs_is_told_of_a_taken_port_too(box: Box, render: Render
 def test_what_listens_by_ipv6(box: Box, render: Render, address: str, taken: bool) -> None:
     (box.root / "proc/net/tcp6").write_text("sl\n 0: %s:3C53 0:0 0A\n" % address)
     assert bool(preflight(box.host, render(), "amd64", 0)) is taken
+
+
+def test_a_line_of_others_for_a_name_of_ours_is_named(box: Box, render: Render) -> None:
+    state = render()
+    lines = "".join(line.render() + "\n" for line in state.files.hosts)
+    file = box.root / "etc/hosts"
+    file.write_text("127.0.0.1 localhost\n# 192.0.2.1 shop-api.shop\n" + lines)
+    assert preflight(box.host, state, "amd64", 0) == []
+    file.write_text("192.0.2.1 legacy Shop-API.shop # since 2009\n" + lines)
+    (problem,) = preflight(box.host, state, "amd64", 0)
+    assert "lead to the bridge: shop-api.shop;" in problem
