@@ -18,7 +18,7 @@ from lab.run import run, wait_for
 from lab.tools import go_tools
 from tests.support.network import Network
 
-START_SECONDS = 30
+START_SECONDS = 60
 # As kube-router's own manifests have it.
 ROLE = {
     "apiVersion": "rbac.authorization.k8s.io/v1",

@@ -115,7 +115,7 @@ class Network:
 
     def _ip(self, *commands: str) -> None:
         with self.inside():
-            run(["ip", "-batch", "-"], stdin="\n".join(commands), seconds=10)
+            run(["ip", "-batch", "-"], stdin="\n".join(commands))
 
 
 class _Server(socketserver.ThreadingTCPServer):
