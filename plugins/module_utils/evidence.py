@@ -37,6 +37,9 @@ _REFUSALS: Mapping[tuple[str, bool], frozenset[str]] = {
     # A caller in the mesh has its own proxy hang up, whom the rules refused.
     ("firewall", True): _HUNG_UP | {"refused", "http_503_refused"},
     ("firewall", False): _HUNG_UP | {"refused"},
+    # Where the proxy does not listen at all (by IPv6, in a mesh of one stack), the kernel refuses.
+    ("capture", True): _HUNG_UP | {"refused"},
+    ("capture", False): _HUNG_UP | {"refused"},
     ("closed", True): frozenset(["refused", "http_503_refused"]),
     ("closed", False): frozenset(["refused"]),
     ("no_route", True): frozenset(["dns_failure", "unreachable", "http_502_no_route"]),

@@ -38,6 +38,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.forms import (
     MOUNT,
     OPTIONAL_DNS_NAME,
     OPTIONAL_IPV4,
+    OPTIONAL_IPV6,
     OPTIONAL_MOUNT,
     OPTIONAL_PROXY,
     OPTIONAL_QUALIFIED,
@@ -464,6 +465,11 @@ MACHINE = Record(
     (
         Field("address", Text(IPV4), "Its own IPv4 address. Default: ansible_host."),
         Field("external_address", Text(OPTIONAL_IPV4), "The address by which the mesh reaches it."),
+        Field(
+            "ipv6_address",
+            Text(OPTIONAL_IPV6),
+            "Its IPv6 address, if it has one. It is tried that only the proxy answers there.",
+        ),
         Field("ssh_port", PORT, "The port of its SSH server. Default: ansible_port, or 22."),
         NETWORK,
         Field("proxy", Record(Proxy, PROXY_FIELDS, build=dict), "Overrides of mesh.proxy."),

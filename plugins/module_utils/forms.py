@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 
 from ansible_collections.brownfield.mesh.plugins.module_utils.field_types import Form
@@ -34,6 +35,19 @@ def _bad_address(text: str) -> str:
         return ""
     first = int(text.split(".")[0])
     if first in (0, 127) or first >= 224:
+        return "%s is no address at which others reach a machine" % text
+    return ""
+
+
+def _bad_ipv6(text: str) -> str:
+    if not re.fullmatch(OPTIONAL_IPV6.pattern, text) or not text:
+        return ""
+    try:
+        address = ipaddress.IPv6Address(text)
+    except ValueError:
+        return "'%s' is no IPv6 address" % text
+    local = address.is_loopback or address.is_link_local or address.is_unspecified
+    if local or address.is_multicast:
         return "%s is no address at which others reach a machine" % text
     return ""
 
@@ -125,6 +139,13 @@ PORT_NAME = Form(
 )
 IPV4 = Form(
     _IPV4, "IPv4 address", "write an IPv4 address, such as 10.20.0.4", 64, objection=_bad_address
+)
+OPTIONAL_IPV6 = Form(
+    "(?:[0-9a-fA-F:]{2,39})?",
+    "IPv6 address",
+    "write an IPv6 address by which others reach it, such as fd00:20::4",
+    39,
+    objection=_bad_ipv6,
 )
 OPTIONAL_IPV4 = Form("(?:%s)?" % _IPV4, IPV4.what, IPV4.fix, 64, objection=_bad_address)
 HOST_OR_IPV4 = Form(

@@ -15,7 +15,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeVar, Union
 
 from ansible_collections.brownfield.mesh.plugins.module_utils.egress import ExternalService
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
@@ -53,7 +53,8 @@ class Case:
     ``postgres``. ``via`` is ``name`` (``host`` is resolved by libc) or ``address``.
     ``expected`` is ``allowed`` or ``refused``; ``reason`` says who must refuse: ``rbac`` (the
     target's policy), ``tls`` (the target takes mutual TLS only), ``firewall`` (the target's rules
-    before an application with a bridge), ``no_route`` (the source knows no way) or ``closed``
+    before an application with a bridge), ``capture`` (which leads to the proxy, whether or not it
+    listens there), ``no_route`` (the source knows no way) or ``closed``
     (nothing listens), ``egress_gateway`` (its policy) or ``undeclared`` (the source's proxy, which
     knows no such service). ``counter`` names the counter of the target's proxy that must rise by it
     (a key of ``observe``'s counters), or is empty.
@@ -189,7 +190,10 @@ class _Derivation:
         trial = _Trial(source.name, limit)
         machines = self._fleet.machines
         groups = (
-            self._plaintext(source.name, target, AGENT_PORTS)
+            [
+                *self._plaintext(source.name, target, AGENT_PORTS),
+                *self._by_ipv6(source, target, AGENT_PORTS),
+            ]
             for target in _ring(machines, source.name)
         )
         trial.take(groups, len(machines), "machines")
@@ -258,7 +262,9 @@ class _Derivation:
         # What does not listen refuses the caller's proxy, which then hangs up: that proves nothing.
         hidden = source.mode != "bridge" and target.mode == "bridge"
         plaintext = self._plaintext(source.name, target, () if hidden else ADMIN_PORTS)
-        if source.mode == "bridge" or source.mesh.egress.undeclared == "allow":
+        if source.mode == "bridge":
+            return [*plaintext, *self._by_ipv6(source, target, ADMIN_PORTS)]
+        if source.mesh.egress.undeclared == "allow":
             return plaintext
         # An address without a name is nothing that was declared: it goes no further than here.
         return [dataclasses.replace(case, reason="undeclared") for case in plaintext]
@@ -271,6 +277,25 @@ class _Derivation:
         guarded = [(p.port, _protocol(p)) for p in self._workloads[target.workload].ports]
         guarded += [(port, "http") for port in agent_ports if port not in passed_by]
         return [_address_case(source, target, *pair, "tls") for pair in guarded]
+
+    def _by_ipv6(
+        self, source: Union[Machine, Vantage], target: Machine, agent_ports: Sequence[int]
+    ) -> list[Case]:
+        """The same by IPv6, where both ends have it. A sidecar's own proxy keeps its machine from
+        trying, so bridges and vantages do."""
+        if not source.ipv6_address or not target.ipv6_address:
+            return []
+        return [
+            dataclasses.replace(
+                case,
+                id="%s -> %s:%d by IPv6" % (source.name, target.name, case.port),
+                address=target.ipv6_address,
+                reason="firewall" if target.mode == "bridge" else "capture",
+            )
+            for case in self._plaintext(source.name, target, agent_ports)
+            # A bridge does not listen there, nor does an agent that is not there.
+            if target.mode != "bridge" or case.reason == "firewall"
+        ]
 
     def _plaintext_to_bridge(
         self, source: str, target: Machine, agent_ports: Sequence[int]

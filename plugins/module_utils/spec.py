@@ -403,6 +403,7 @@ class Machine:
     workload: str  # Workload.key
     address: str
     external_address: str = ""
+    ipv6_address: str = ""
     ssh_port: int = 22
     mode: str = "sidecar"  # sidecar | bridge; auto until that is decided
     mesh: Mesh = Mesh()  # the mesh with this machine's overrides applied
@@ -420,6 +421,7 @@ class Vantage:
 
     name: str
     address: str
+    ipv6_address: str = ""
 
 
 @dataclass(frozen=True)

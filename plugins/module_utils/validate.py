@@ -86,7 +86,11 @@ def _fleet(found: Sequence[Entry]) -> Fleet:
             for w in workloads.values()
         ),
         machines=tuple(_machine(entry, mesh, bridges) for entry in machines),
-        vantages=tuple(Vantage(entry.name, entry.address) for entry in found if entry.is_vantage),
+        vantages=tuple(
+            Vantage(entry.name, entry.address, entry.machine.get("ipv6_address", ""))
+            for entry in found
+            if entry.is_vantage
+        ),
     )
 
 

@@ -230,6 +230,44 @@ def test_behind_a_bridge_the_firewall_refuses_and_the_bridge_takes_mutual_tls_on
     assert found["legacy-batch-1 -> payments-db:5432 by name"].reason == "rbac"
 
 
+def with_ipv6(fleet: Fleet, *names: str) -> Fleet:
+    """The fleet, of which these have IPv6."""
+    return replace(
+        fleet,
+        machines=tuple(
+            replace(one, ipv6_address="fd00::%d" % number) if one.name in names else one
+            for number, one in enumerate(fleet.machines)
+        ),
+        vantages=tuple(
+            replace(one, ipv6_address="fd00::99") if one.name in names else one
+            for one in fleet.vantages
+        ),
+    )
+
+
+def test_who_has_ipv6_and_no_proxy_of_its_own_in_the_way_tries_it() -> None:
+    fleet = with_ipv6(
+        bridged("payments-db"), "outsider-1", "payments-db-1", "shop-api-1", "legacy-batch-1"
+    )
+    found = {id_: case for id_, case in by_id(fleet).items() if case.address.startswith("fd00::")}
+    assert {case.source for case in found.values()} == {"outsider-1", "payments-db-1"}
+    sidecar = found["outsider-1 -> shop-api-1:8080 by IPv6"]
+    assert (sidecar.expected, sidecar.reason, sidecar.protocol) == ("refused", "capture", "http")
+    assert "outsider-1 -> shop-api-1:15020 by IPv6" in found
+    of_bridge = {
+        case.port: case.reason for case in found.values() if case.target == "payments-db-1"
+    }
+    assert of_bridge == {5432: "firewall"}
+
+
+def test_where_one_end_has_no_ipv6_nothing_is_tried_by_it() -> None:
+    for names in (["outsider-1"], ["shop-api-1", "payments-db-1"], []):
+        fleet = with_ipv6(bridged("payments-db"), *names)
+        alike = [case for case in cases(fleet) if case.id.endswith("IPv6")]
+        assert {case.source for case in alike} <= {"payments-db-1"}
+        assert not [case for case in alike if case.source == "outsider-1"]
+
+
 def test_a_sidecar_does_not_try_what_its_own_proxy_would_refuse() -> None:
     found = by_id(bridged("payments-db"))
     assert "shop-api-1 -> payments-db-1:15443 by address" in found

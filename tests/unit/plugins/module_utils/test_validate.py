@@ -132,6 +132,13 @@ MISTAKES: list[tuple[str, str, Any, str, str, str]] = [
      "its own address"),
     (BATCH, "mesh_machine", {"external_address": "198.18.0.13"}, "mesh_machine.address",
      "more than one", "its own address"),
+    *(
+        (BATCH, "mesh_machine", {"ipv6_address": text}, "mesh_machine.ipv6_address", why, "fd00:")
+        for text, why in (
+            ("::1", "no address"), ("fe80::1", "no address"), ("fd00::1::2", "no IPv6"),
+            ("10.0.0.1", "IPv6"), ("fd00::1%eth0", "IPv6"), (":" * 39, "no IPv6"),
+        )
+    ),
     (BATCH, "mesh_machine", {"locality": "x"}, "mesh_machine.locality", "unknown key", "address"),
     (DB, "mesh_machine", {"ssh_port": 5432}, "mesh_workload.ports[0].port", "SSH", "ssh_port"),
     (DB, "mesh_machine", {"capture": {"exclude_inbound_ports": [5432]}},
