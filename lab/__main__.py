@@ -39,6 +39,7 @@ def parser() -> argparse.ArgumentParser:
     add.add_argument("--image", choices=sorted(image.IMAGES), default="bookworm")
     add.add_argument("--app", choices=["", *APPS], default="", help="what it serves")
     add.add_argument("--tag", default="", help="what its maker knows it by")
+    add.add_argument("--kernel-log", action="store_true", help="show it this host's kernel log")
     add.add_argument("machine")
     remove = verbs.add_parser("remove", help="take some away, as far as they are there")
     remove.add_argument("machines", nargs="+", metavar="machine")
@@ -66,7 +67,8 @@ def act(lab: Lab, options: argparse.Namespace) -> int:
         for row in rows if not options.json else ():
             print(f"{row['machine']:<16} {row['address']:<16} {row['image']:<10} {row['state']}")
     elif options.command == "machine" and options.verb == "add":
-        print(lifecycle.add(lab, options.machine, options.image, options.app, options.tag))
+        kind = (options.image, options.app, options.tag, options.kernel_log)
+        print(lifecycle.add(lab, options.machine, *kind))
     elif options.command == "machine":
         for name in options.machines:
             lifecycle.remove(lab, name)

@@ -32,6 +32,7 @@ class Machine:
     group: str = ""
     app: str = ""  # a unit of lab/apps, or `postgresql`
     tag: str = ""  # what its maker knows it by, when it was added to the lab
+    kernel_log: bool = False  # its journal has what the kernel, which is this host's, says
 
 
 CONTROL = Machine("control", 2)
@@ -77,7 +78,9 @@ class Lab:
         known = ", ".join(m.name for m in self.everything)
         raise LabError(f"there is no machine {name!r} in lab {self.name!r}; there are: {known}")
 
-    def to_add(self, name: str, image: str, app: str, tag: str) -> Machine:
+    def to_add(
+        self, name: str, image: str, app: str, tag: str, kernel_log: bool = False
+    ) -> Machine:
         """The machine to add: as it is when it is there, or with a free number of its own.
 
         The number follows from the name where it can, so that a machine that comes again has its
@@ -94,18 +97,19 @@ class Lab:
         taken = {machine.number for machine in self.added}
         for there in self.added:
             if there.name == name:
-                wanted = Machine(name, there.number, image, "", app, tag)
+                wanted = Machine(name, there.number, image, "", app, tag, kernel_log)
                 if wanted != there:
                     raise LabError(
                         f"machine {name!r} is there as another one (image {there.image}, app "
-                        f"{there.app or 'none'}, tag {there.tag or 'none'}); remove it first"
+                        f"{there.app or 'none'}, tag {there.tag or 'none'}, kernel's log "
+                        f"{'given' if there.kernel_log else 'not given'}); remove it first"
                     )
                 return there
         first = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4])
         for step in range(len(ADDED_NUMBERS)):
             number = ADDED_NUMBERS[(first + step) % len(ADDED_NUMBERS)]
             if number not in taken:
-                return Machine(name, number, image, "", app, tag)
+                return Machine(name, number, image, "", app, tag, kernel_log)
         raise LabError(f"lab {self.name!r} has no address left; remove a machine")
 
     def address(self, machine: Machine) -> str:

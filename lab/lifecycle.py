@@ -119,12 +119,12 @@ def reset(lab: Lab, names: Sequence[str]) -> None:
         _start(lab, machines)
 
 
-def add(lab: Lab, name: str, image: str, app: str, tag: str) -> str:
+def add(lab: Lab, name: str, image: str, app: str, tag: str, kernel_log: bool = False) -> str:
     """The address of a machine beside the lab's own, made when it is not there. Raises LabError."""
     with _alone(lab) as lab:
         if not machine.running(lab, GATEWAY):
             raise LabError(f"lab {lab.name!r} is not up; `make lab-up` starts it")
-        item = lab.to_add(name, image, app, tag)
+        item = lab.to_add(name, image, app, tag, kernel_log)
         known = {m.name for m in lab.everything}
         for left in machine.of_lab(lab):  # by an `add` that was killed
             if left.name not in known:

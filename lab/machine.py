@@ -22,6 +22,8 @@ from lab.run import run, wait_for
 
 APPS = Path(__file__).parent / "apps"
 NETNS = Path("/run/netns")
+# What journald reads, and the right to read it (kernel.dmesg_restrict).
+KERNEL_LOG = ("--bind=/dev/kmsg", "--capability=CAP_SYSLOG")
 
 
 def running(lab: Lab, machine: Machine) -> bool:
@@ -172,7 +174,7 @@ def boot(lab: Lab, machine: Machine, binds: Mapping[str, Path] | None = None) ->
         f"--machine={lab.netns(machine)}", f"--directory={lab.root(machine)}",
         f"--network-namespace-path={NETNS / lab.netns(machine)}",
         "--capability=CAP_NET_ADMIN,CAP_NET_RAW", "--resolv-conf=off", "--timezone=off",
-        "--console=pipe", "--boot",
+        *(KERNEL_LOG if machine.kernel_log else ()), "--console=pipe", "--boot",
     ]  # fmt: skip
     nspawn[1:1] = [f"--bind-ro={source}:{inside}" for inside, source in (binds or {}).items()]
     group = cgroup.of_machine(lab, machine)

@@ -48,7 +48,9 @@ def go_tools(group: str) -> Path:
 
 
 def _build(group: str, source: Path, flags: list[str], target: Path) -> None:
-    packages = run(["go", "list", "-f", "{{.ImportPath}}", "tool"], cwd=str(source)).split()
+    # Also downloads what the modules say of themselves.
+    listed = run(["go", "list", "-f", "{{.ImportPath}}", "tool"], cwd=str(source), seconds=600)
+    packages = listed.split()
     say(f"  building {', '.join(p.rsplit('/', 1)[1] for p in packages)} (once; some minutes)")
     partial = target.with_suffix(".partial")
     shutil.rmtree(partial, ignore_errors=True)

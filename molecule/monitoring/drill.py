@@ -28,12 +28,21 @@ from lab.kubernetes import Api
 LAB = load()
 INVENTORY = Path(sys.argv[1])
 KEPT = "/var/tmp/alarms"
-# As converge.yml sets them, in seconds.
-STATE, PROBE, SCRAPE, UNREACHABLE, CONTROL_PLANE, STALE = 5, 5, 1, 10, 15, 20
+# As converge.yml has set them, in seconds.
+GIVEN = yaml.safe_load((INVENTORY / "monitoring.yml").read_text())["all"]
+WATCHING = GIVEN["children"]["mesh_monitoring"]["hosts"]["monitor-1"]
+STATE, PROBE = (GIVEN["vars"][f"mesh_node_exporter_{one}_seconds"] for one in ("state", "probe"))
+SCRAPE, UNREACHABLE, CONTROL_PLANE, STALE, GROUP = (
+    WATCHING[f"mesh_monitoring_{one}_seconds"]
+    for one in ("scrape", "unreachable", "control_plane", "stale", "group_wait")
+)
 JOURNAL = 2 * STATE
 # Evaluated as often as scraped; then the group waits.
-ON_ITS_WAY = SCRAPE + SCRAPE + 1
+ON_ITS_WAY = SCRAPE + SCRAPE + GROUP
 LIFE = 60  # of the certificate that is not renewed; the alarm is due when 35 % are left
+# One that Vault signs is renewed when 50 to 60 % of it are over; the timer looks each tenth of its
+# life, and up to a quarter later.
+RENEWAL = 0.6 * LIFE + 1.25 * 0.1 * LIFE
 # A drill on a busy host is slow, not wrong: it gives up after so many times the bound.
 PATIENCE = 4
 BRIDGE_CERTIFICATE = "/var/lib/mesh-bridge/identities/current/cert-chain.pem"
@@ -77,6 +86,11 @@ def on(name: str, command: str) -> str:
     return machine.execute(LAB, LAB.machine(name), "sh", "-c", command)
 
 
+def host(*argv: str) -> str:
+    """Run a command on this host."""
+    return subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+
+
 def address(name: str) -> str:
     """Of a machine."""
     return LAB.address(LAB.machine(name))
@@ -101,17 +115,36 @@ def onboard(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def renewed(name: str, lifetime: str, before: str = "true") -> Callable[[], Any]:
-    """Join a bridge again; a certificate that it needs lives so long."""
+def renewed(name: str, lifetime: str, before: str = "true", **identity: Any) -> Callable[[], Any]:
+    """Join a bridge again; a certificate that it needs lives so long. ``identity`` says who gives
+    it, where that is not who the inventory says."""
 
     def act() -> None:
         on(name, before)
-        hosts = yaml.safe_load((INVENTORY / "monitoring.yml").read_text())["all"]["hosts"]
-        given = hosts[name]["mesh_machine"]["identity"]
+        given = identity or GIVEN["hosts"][name]["mesh_machine"]["identity"]
         own = {"mesh_machine": {"identity": {**given, "lifetime": lifetime}}}
         onboard(name, "-e", json.dumps(own)).check_returncode()
 
     return act
+
+
+def vault_away(name: str) -> tuple[Callable[[], Any], Callable[[], Any]]:
+    """A bridge that has its certificates from Vault, and then there is no Vault."""
+    vault = {
+        "address": f"https://{address('outsider-1')}:8200",
+        "ca": str(INVENTORY.parent / "vault.crt"),
+        "login": "jwt",
+        "jwt_path": "/var/lib/platform/token",
+        "pki_role": "payments-db",
+        "role": "payments-db",
+    }
+    joins = renewed(name, f"{LIFE}s", f"rm {BRIDGE_CERTIFICATE}", provider="vault", vault=vault)
+
+    def breaks() -> None:
+        joins()
+        on("outsider-1", "systemctl stop vault")
+
+    return breaks, lambda: on("outsider-1", "systemctl start vault && /etc/vault/unseal")
 
 
 def failed_run(name: str) -> tuple[Callable[[], Any], Callable[[], Any]]:
@@ -164,6 +197,41 @@ def firewalled(name: str, source: str) -> tuple[Callable[[], Any], Callable[[], 
     )
 
 
+def full_disk(name: str) -> tuple[Callable[[], Any], str]:
+    """A small disk of its own, and something fills it."""
+    image = LAB.root(LAB.machine(name)).parent / "disk.img"
+
+    def breaks() -> None:
+        host("truncate", "--size=16M", str(image))
+        host("mkfs.ext4", "-q", "-F", str(image))
+        disk = host("losetup", "--find", "--show", str(image)).strip()
+        number = disk.removeprefix("/dev/loop")
+        on(name, f"mkdir {DISK} && mknod {DISK}.device b 7 {number} && mount {DISK}.device {DISK}")
+        host("losetup", "--detach", disk)  # as soon as nobody has it mounted
+        on(name, f"dd if=/dev/zero of={DISK}/log bs=1M status=none 2>/dev/null || true")
+
+    return breaks, f"rm {DISK}/log"
+
+
+def clock_off(name: str, seconds: int) -> tuple[Callable[[], Any], str]:
+    """The clock of node_exporter, which shows it, goes wrong."""
+    code = (Path(__file__).parent / "clock.py").read_text()
+    unit = "mesh-node-exporter"
+
+    def breaks() -> None:
+        pid = on(name, f"systemctl show --property=MainPID --value {unit}").strip()
+        machine.execute(LAB, LAB.machine(name), "python3", "-c", code, pid, str(seconds))
+
+    return breaks, f"systemctl restart {unit}"
+
+
+def no_gateway() -> tuple[str, str]:
+    """A firewall drops what goes to the mesh's gateway."""
+    where = f"ip daddr {LAB.address(GATEWAY)} tcp dport 15443"
+    rule = f"chain out {{ type filter hook output priority 0; {where} drop; }};"
+    return f"nft 'table inet gone {{ {rule} }}'", "nft delete table inet gone"
+
+
 KNOCK = """
 import contextlib, socket, sys
 for _ in range(5000):
@@ -174,6 +242,7 @@ for _ in range(5000):
 OPENED = policy("opened-by-hand", {"action": "ALLOW", "rules": [{}]})
 TARGETS = "/etc/mesh-monitoring/targets.json"
 SETTINGS = "/etc/mesh-proxy/mesh.yaml"
+DISK = "/srv/small"
 CERTIFICATE = "/var/lib/mesh-proxy/etc/certs/cert-chain.pem"
 # What is broken together; then the alarms that follow from that of themselves.
 WAVES: tuple[tuple[tuple[Fault, ...], set[str]], ...] = (
@@ -263,6 +332,18 @@ WAVES: tuple[tuple[tuple[Fault, ...], set[str]], ...] = (
                 lasting=True,
             ),
             Fault("MeshProbeStale", "monitor-1", *quiet("mesh-probe"), 3 * PROBE + STALE),
+            Fault(
+                "MeshVantageLost", "outsider-1", "systemctl stop mesh-node-exporter",
+                "systemctl start mesh-node-exporter", SCRAPE + UNREACHABLE,
+            ),
+            Fault(  # calls that the application does not serve (501)
+                "MeshRequestsFailing", "shop-api-1",
+                lambda: on("legacy-batch-1", "for call in $(seq 300); do curl --silent --request POST"
+                " --output /dev/null http://shop-api.shop.svc.cluster.local:8080/; done"),
+                "true", 10, lasting=True,
+            ),
+            # Of these calls, half reach this machine.
+            Fault("MeshErrorBudgetBurning", "shop-api-2", "true", "true", 10, lasting=True),
         ),
         {"MeshCertificateMissing"},  # until it has the one that ends soon
     ),
@@ -297,8 +378,27 @@ WAVES: tuple[tuple[tuple[Fault, ...], set[str]], ...] = (
                 "MeshPathUnproven", "monitor-1", *firewalled("shop-api-1", "monitor-1"),
                 3 * (1.25 * PROBE + 10) + UNREACHABLE,
             ),
+            Fault("MeshDiskFilling", "shop-api-2", *full_disk("shop-api-2"), SCRAPE + UNREACHABLE),
+            Fault(
+                "MeshClockOff", "payments-db-1", *clock_off("payments-db-1", 60),
+                SCRAPE + UNREACHABLE, "payments",
+            ),
+            Fault(  # a program that crashes; of all machines this one has a kernel that says so
+                "MeshKernelTrouble", "monitor-1",
+                "python3 -c 'import ctypes; ctypes.string_at(0)' || true", "true", JOURNAL,
+                lasting=True,
+            ),
         ),
         set(),
+    ),
+    (
+        (
+            Fault(  # calls that got through count for five minutes
+                "MeshGatewayLost", "payments-db-1", *no_gateway(), 300 + SCRAPE + UNREACHABLE,
+                "payments",
+            ),
+        ),
+        {"MeshPathBroken"},
     ),
     (
         (
@@ -322,6 +422,16 @@ WAVES: tuple[tuple[tuple[Fault, ...], set[str]], ...] = (
             ),
         ),
         {"MeshUnitFailed"},
+    ),
+    (
+        (
+            Fault(
+                "MeshRenewalFailing", "payments-db-1", *vault_away("payments-db-1"),
+                10 + RENEWAL + STATE + UNREACHABLE, "payments",
+            ),
+        ),
+        # Its certificate lives so short a time that its end is near before that is sure.
+        {"MeshCertificateMissing", "MeshCertificateEnding"},
     ),
 )  # fmt: skip
 LASTING = {fault.alarm for faults, _ in WAVES for fault in faults if fault.lasting}

@@ -97,8 +97,8 @@ _KERNEL = (
 _ACCESS = re.compile(r'\[[0-9T:.\-Z]+\] "[^"]*" (?P<status>\d+) (?P<flags>\S+) (?P<why>\S+) ')
 _COMMAND = [
     "journalctl", "--output=json", "--no-pager", "--quiet", "--all",
-    "--output-fields=MESSAGE,MESSAGE_ID,SYSLOG_IDENTIFIER,UNIT,_EXE,_PID,_SYSTEMD_UNIT,_TRANSPORT,"
-    "_UID",
+    "--output-fields=MESSAGE,MESSAGE_ID,SYSLOG_FACILITY,SYSLOG_IDENTIFIER,UNIT,_EXE,_PID,"
+    "_SYSTEMD_UNIT,_TRANSPORT,_UID",
 ]  # fmt: skip
 # Whatever else is written costs nothing: journald's index leaves it out.
 _MATCHES = [
@@ -108,7 +108,7 @@ _MATCHES = [
     "MESSAGE_ID=" + UNIT_RESTARTED, "_PID=1", "+",
     "_SYSTEMD_UNIT=" + PROXY_UNIT, "+",
     "_SYSTEMD_UNIT=" + BRIDGE_UNIT, "+",
-    "_TRANSPORT=kernel",
+    "_TRANSPORT=kernel", "SYSLOG_FACILITY=0",
 ]  # fmt: skip
 
 Entry = Mapping[str, Any]
@@ -136,7 +136,10 @@ def classify(entry: Entry) -> Optional[tuple[str, str]]:
     is_root = text_of(entry.get("_UID")) == "0"
     unit = text_of(entry.get("_SYSTEMD_UNIT"))
     if text_of(entry.get("_TRANSPORT")) == "kernel":
-        return _first("mesh_log_kernel_total", _KERNEL, message, anywhere=True)
+        # Programs that write to /dev/kmsg come by the same way, never with the kernel's facility.
+        is_kernel = text_of(entry.get("SYSLOG_FACILITY")) == "0"
+        found = _first("mesh_log_kernel_total", _KERNEL, message, anywhere=True)
+        return found if is_kernel else None
     if text_of(entry.get("_PID")) == "1":
         about = text_of(entry.get("UNIT"))
         names = {

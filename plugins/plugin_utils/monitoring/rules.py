@@ -221,7 +221,7 @@ def rules(given: Thresholds) -> tuple[Rule, ...]:
         ),
         Rule(
             "MeshGatewayLost",
-            _all_fail("envoy_cluster_upstream_cx_connect_fail", "envoy_cluster_upstream_cx_total"),
+            _all_fail("envoy_cluster_upstream_cx_connect_fail", "envoy_cluster_ssl_handshake"),
             given.unreachable_seconds,
             "page",
             "{{ $labels.machine }}: none of its calls gets through the gateway",
@@ -435,13 +435,14 @@ def _unproven() -> str:
     )
 
 
-def _all_fail(failures: str, attempts: str) -> str:
-    """Whether all of a bridge's connections outward failed within five minutes, and several did."""
-    failed, tried = (
+def _all_fail(failures: str, successes: str) -> str:
+    """Whether 99 % of a bridge's connections outward failed within five minutes, and several did.
+    Those under way are neither: where a firewall drops them, that is one at every look."""
+    failed, made = (
         f'sum by ({_BY}) (increase({series}{{envoy_cluster_name=~"outward_.+"}}[5m]))'
-        for series in (failures, attempts)
+        for series in (failures, successes)
     )
-    return f"{failed} > 2 and {failed} > 0.99 * {tried}"
+    return f"{failed} > 2 and {failed} > 99 * {made}"
 
 
 def _burning(given: Thresholds, speed: float, long: str, short: str) -> str:

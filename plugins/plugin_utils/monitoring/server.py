@@ -64,7 +64,7 @@ _PROXY_SERIES = (
     "envoy_(http|tcp)_rbac",
     "envoy_(http_rbac_)?(allowed|denied)",
     "envoy_listener_ssl_(connection_error|fail_verify_(error|no_cert|san))",
-    "envoy_cluster_upstream_cx_(total|connect_fail)",
+    "envoy_cluster_(upstream_cx_connect_fail|ssl_handshake)",
     "istio_agent_cert_expiry_seconds",
     "istio_agent_process_(cpu_seconds_total|resident_memory_bytes|start_time_seconds)",
     rules.REQUESTS,

@@ -47,7 +47,10 @@ BAD: dict[str, tuple[dict[str, Any], int]] = {
         THRESHOLDS.proxy_refusals,
     ),
     "MeshUnitFlapping": ({**RESTARTED, "MESSAGE": "Scheduled restart"}, THRESHOLDS.unit_restarts),
-    "MeshKernelTrouble": ({"_TRANSPORT": "kernel", "MESSAGE": "Out of memory: Killed 7"}, 0),
+    "MeshKernelTrouble": (
+        {"_TRANSPORT": "kernel", "SYSLOG_FACILITY": "0", "MESSAGE": "Out of memory: Killed 7"},
+        0,
+    ),
 }
 
 

@@ -83,13 +83,12 @@ FREE = own("node_filesystem_avail_bytes", ',mountpoint="/"')
 TIME = own("node_time_seconds")
 FAILED = own("mesh_unit_failed", ',unit="a\\\\x2db.service"')
 RENEWAL = own("mesh_unit_failed", ',unit="mesh-identity.service"')
-_OUTWARD = "envoy_cluster_upstream_cx_%s{" + MACHINE + ',job="mesh-proxy",envoy_cluster_name="%s"}'
-CALLS, NOT_CONNECTED = (
-    _OUTWARD % ("total", "outward_1_a"),
-    _OUTWARD % ("connect_fail", "outward_1_a"),
+_OUTWARD = "envoy_cluster_%s{" + MACHINE + ',job="mesh-proxy",envoy_cluster_name="%s"}'
+CONNECTED, NOT_CONNECTED = (
+    _OUTWARD % ("ssl_handshake", "outward_1_a"),
+    _OUTWARD % ("upstream_cx_connect_fail", "outward_1_a"),
 )
-OTHER_CALLS = _OUTWARD % ("total", "application_1")
-OTHER_NOT_CONNECTED = _OUTWARD % ("connect_fail", "application_1")
+OTHER_NOT_CONNECTED = _OUTWARD % ("upstream_cx_connect_fail", "application_1")
 CASE = r',case="db \"1\" {x} -> b:1 by name",peer="b"'
 REFUSED = own("mesh_probe_as_expected", CASE + ',expected="refused",seen="refused"')
 OPENED = own("mesh_probe_as_expected", CASE + ',expected="refused",seen="allowed"')
@@ -218,13 +217,12 @@ PROOFS: dict[str, list[Proof]] = {
     "MeshGatewayLost": [
         Proof(  # one of many is lost on a good day, and an application may be away
             good={
-                CALLS: "0+10x60",
+                CONNECTED: "0+9x60",
                 NOT_CONNECTED: "0+1x60",
-                OTHER_CALLS: "0+10x60",
                 OTHER_NOT_CONNECTED: "0+10x60",
             },
-            bad={CALLS: "0+2x70", NOT_CONNECTED: "0+0x9 0+2x29 58+0x30"},
-            gone={CALLS: "0+2x9 stale", NOT_CONNECTED: "0+0x9 stale"},
+            bad={CONNECTED: "0+2x9 18+0x29 18+2x30", NOT_CONNECTED: "0+0x9 0+2x29 58+0x30"},
+            gone={CONNECTED: "0+2x9 stale", NOT_CONNECTED: "0+0x9 stale"},
         )
     ],
     "MeshTargetsMissing": [

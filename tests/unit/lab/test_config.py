@@ -143,6 +143,8 @@ def test_another_machine_of_the_same_name_is_refused() -> None:
     lab = added(Lab(), "cart-1", "first")
     with pytest.raises(LabError, match=r"there as another one.*tag first.*remove it first"):
         lab.to_add("cart-1", "bookworm", "shop-api", "second")
+    with pytest.raises(LabError, match=r"there as another one.*log not given.*remove it first"):
+        lab.to_add("cart-1", "bookworm", "shop-api", "first", kernel_log=True)
 
 
 @pytest.mark.parametrize("name", ["control", "shop-api-1", "bench-07", "a.b", "-a", "a" * 41, ""])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -56,3 +57,18 @@ def test_down_finds_every_trace_of_its_own_lab_and_no_other(
         (tmp_path / trace).mkdir(parents=True)
     found = [item.name for item in machine.of_lab(Lab("two"))]
     assert found == ["only-a-group", "only-a-namespace", "only-files"]
+
+
+@pytest.mark.parametrize("given", [False, True])
+def test_only_who_is_given_it_sees_the_kernels_log(
+    given: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(config, "STATE", tmp_path)
+    monkeypatch.setattr(cgroup, "_mountpoint", lambda: tmp_path / "cgroup")
+    started: list[list[str]] = []
+    monkeypatch.setattr(subprocess, "Popen", lambda argv, **_: started.append(argv))
+    item = Machine("one", 5, kernel_log=given)
+    Lab().root(item).mkdir(parents=True)
+    machine.boot(Lab(), item)
+    assert ("--bind=/dev/kmsg" in started[0]) is given
+    assert ("--capability=CAP_SYSLOG" in started[0]) is given

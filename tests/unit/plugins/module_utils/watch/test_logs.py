@@ -24,7 +24,7 @@ SSHD = {"SYSLOG_IDENTIFIER": "sshd", "_UID": "0", "_EXE": "/usr/sbin/sshd", "_PI
 SUDO = {"SYSLOG_IDENTIFIER": "sudo", "_UID": "1000", "_EXE": "/usr/bin/sudo", "_PID": "8"}
 BRIDGE = {"_SYSTEMD_UNIT": "mesh-bridge.service", "_UID": "998", "_PID": "9"}
 SIDECAR = {"_SYSTEMD_UNIT": "mesh-proxy.service", "_UID": "999", "_PID": "10"}
-KERNEL = {"_TRANSPORT": "kernel", "SYSLOG_IDENTIFIER": "kernel"}
+KERNEL = {"_TRANSPORT": "kernel", "SYSLOG_IDENTIFIER": "kernel", "SYSLOG_FACILITY": "0"}
 LINE = {
     "time": "2026-11-23T10:00:00.000Z", "cluster": "application_5432", "caller": None,
     "from": "192.0.2.9:4711", "flags": "-", "why": None, "failure": None,
@@ -147,6 +147,9 @@ CORPUS: list[tuple[dict[str, Any], tuple[str, str] | None]] = [
         ("mesh_log_kernel_total", "hung"),
     ),
     ({**KERNEL, "MESSAGE": "eth0: link becomes ready"}, None),
+    # A program's words, by /dev/kmsg.
+    ({**KERNEL, "SYSLOG_FACILITY": "3", "MESSAGE": "Out of memory: Killed process 4711"}, None),
+    ({"_TRANSPORT": "kernel", "MESSAGE": "Out of memory: Killed process 4711"}, None),
     # Not UTF-8: journald writes numbers.
     (
         {
