@@ -338,12 +338,12 @@ WAVES: tuple[tuple[tuple[Fault, ...], set[str]], ...] = (
             ),
             Fault(  # calls that the application does not serve (501)
                 "MeshRequestsFailing", "shop-api-1",
-                lambda: on("legacy-batch-1", "for call in $(seq 300); do curl --silent --request POST"
-                " --output /dev/null http://shop-api.shop.svc.cluster.local:8080/; done"),
-                "true", 10, lasting=True,
+                lambda: on("legacy-batch-1", "for call in $(seq 300); do curl --silent --output"
+                " /dev/null --request POST http://shop-api.shop.svc.cluster.local:8080/; done"),
+                "true", 15, lasting=True,
             ),
             # Of these calls, half reach this machine.
-            Fault("MeshErrorBudgetBurning", "shop-api-2", "true", "true", 10, lasting=True),
+            Fault("MeshErrorBudgetBurning", "shop-api-2", "true", "true", 15, lasting=True),
         ),
         {"MeshCertificateMissing"},  # until it has the one that ends soon
     ),
