@@ -43,7 +43,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         ]
         content = targets.render(pairs, options["here"], options["owners"], options["without"])
         result: dict[str, Any] = self._execute_module(
-            module_name=MODULE, module_args={"content": content}, task_vars=task_vars
+            module_name=MODULE,
+            module_args={"content": content, "installed": options["installed"]},
+            task_vars=task_vars,
         )
         result.pop("invocation", None)
         return result

@@ -32,6 +32,12 @@ options:
     type: list
     elements: str
     default: []
+  installed:
+    description:
+      - Whether M(brownfield.mesh.monitoring) has just run on this machine. In check mode the file is
+        then told of before there is anything to write it to.
+    type: bool
+    default: false
   content:
     description: The file that the action plugin renders. Not for users.
     type: str
@@ -50,17 +56,16 @@ EXAMPLES = r"""
     machines: "{{ mesh_plan.machines }}"
     here: "{{ inventory_hostname }}"
     owners: {payments/payments-db: team-payments}
+    installed: true
   become: true
 """
 
 RETURN = r""" # """
 
-from pathlib import Path
-
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.brownfield.mesh.plugins.module_utils import desired
 from ansible_collections.brownfield.mesh.plugins.module_utils.watch import options
-from ansible_collections.brownfield.mesh.plugins.module_utils.watch.state import TARGETS
+from ansible_collections.brownfield.mesh.plugins.module_utils.watch.converge import targets
 
 
 def main() -> None:
@@ -73,9 +78,7 @@ def main() -> None:
     host = desired.Host()
     try:
         host.require_root()
-        wanted = desired.File(TARGETS, module.params["content"], 0o644)
-        is_installed = Path(TARGETS).parent.is_dir()
-        changes = desired.compare_file(host, wanted) if is_installed else []
+        changes = targets(host, module.params["content"], module.params["installed"])
         if not module.check_mode:
             for change in changes:
                 change.act()

@@ -12,6 +12,7 @@ import stat
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.brownfield.mesh.plugins.module_utils import observe
@@ -19,6 +20,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.desired import Fil
 from ansible_collections.brownfield.mesh.plugins.module_utils.spec import Artifact
 from ansible_collections.brownfield.mesh.plugins.module_utils.watch import converge, programs
 from ansible_collections.brownfield.mesh.plugins.module_utils.watch.state import (
+    TARGETS,
     Archive,
     Installation,
     Program,
@@ -300,3 +302,47 @@ def test_units_that_an_earlier_run_started_go_and_the_users_stay(
     assert unit.exists()
     assert box.path("/etc/systemd/system/" + OWN).read_text() == "theirs"
     assert "systemctl stop " + OWN not in box.commands
+
+
+def test_who_has_read_our_files_forgets_them_when_they_go(box: Machine, wanted: Wanted) -> None:
+    own = dataclasses.replace(wanted(), archives=(), units=(), checks=(), reloads=OWN)
+    converge.converge(box.host, own, {}, False)
+    box.outputs["systemctl is-active " + OWN] = (0, "active\n")
+    box.commands.clear()
+
+    def leave(check: bool = False) -> dict[str, Any]:
+        return converge.retire(box.host, "mesh-thing", [UNIT], ["mesh-thing"], check, [OUTSIDE])
+
+    def shown(result: dict[str, Any]) -> list[str]:
+        return [one["before_header"] for one in result["diff"]]
+
+    said = leave(check=True)
+    assert (shown(said)[-2:], box.ran("systemctl reload")) == ([OWN, "/etc/mesh-thing"], [])
+    # Read anew while the files are there, or killed before it is, it would go on with them.
+    box.outputs[RELOAD] = (1, "")
+    with pytest.raises(MachineError, match=RELOAD):
+        leave()
+    assert os.listdir(box.path("/etc/mesh-thing")) == ["started.json"]
+    del box.outputs[RELOAD]
+    assert shown(leave())[-2:] == [OWN, "/etc/mesh-thing"]
+    assert not box.path("/etc/mesh-thing").exists()
+    assert box.commands.count(RELOAD) == 2
+
+
+def test_who_does_not_run_is_not_reloaded(box: Machine, wanted: Wanted) -> None:
+    own = dataclasses.replace(wanted(), archives=(), units=(), checks=(), reloads=OWN)
+    converge.converge(box.host, own, {}, False)
+    box.commands.clear()
+    converge.retire(box.host, "mesh-thing", [UNIT], ["mesh-thing"], False, [OUTSIDE])
+    assert not box.ran("systemctl reload")
+    assert not box.path("/etc/mesh-thing").exists()
+
+
+def test_targets_are_told_of_before_there_is_a_folder_and_written_into_none(box: Machine) -> None:
+    assert converge.targets(box.host, "[]", installed=False) == []
+    (told,) = converge.targets(box.host, "[]", installed=True)
+    box.path(TARGETS).parent.mkdir(parents=True)
+    (change,) = converge.targets(box.host, "[]", installed=False)
+    assert (change.what, change.after) == (told.what, told.after) == (TARGETS, "[]")
+    change.act()
+    assert converge.targets(box.host, "[]", installed=True) == []
