@@ -34,8 +34,8 @@ options:
     default: []
   installed:
     description:
-      - Whether M(brownfield.mesh.monitoring) has just run on this machine. In check mode the file is
-        then told of before there is anything to write it to.
+      - Whether M(brownfield.mesh.monitoring) has just run on this machine. In check mode the file
+        is then told of before there is anything to write it to.
     type: bool
     default: false
   content:

@@ -322,7 +322,7 @@ def test_who_has_read_our_files_forgets_them_when_they_go(box: Machine, wanted: 
     box.outputs[RELOAD] = (1, "")
     with pytest.raises(MachineError, match=RELOAD):
         leave()
-    assert os.listdir(box.path("/etc/mesh-thing")) == ["started.json"]
+    assert [file.name for file in box.path("/etc/mesh-thing").iterdir()] == ["started.json"]
     del box.outputs[RELOAD]
     assert shown(leave())[-2:] == [OWN, "/etc/mesh-thing"]
     assert not box.path("/etc/mesh-thing").exists()
