@@ -1,11 +1,13 @@
 """Debian's own packages as files, for machines that take a program out of them.
 
-Run as ``python -m lab.debian NAME...``: prints where each is and its digest, as JSON.
+Run as ``python -m lab.debian NAME...``: prints where each is and its digest, as JSON. NAME is a
+package of this host's release, or RELEASE/NAME one of another, as trixie/prometheus.
 """
 
 from __future__ import annotations
 
 import json
+import platform
 import shutil
 import sys
 from pathlib import Path
@@ -14,11 +16,12 @@ from lab import tools
 from lab.config import ARCHITECTURE, LabError, cache_dir
 from lab.run import locked, run, step
 
+KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 BUSY = "another command downloads packages"
 
 
 def package(name: str) -> Path:
-    """The package of this host's release, downloaded when it is not in the cache.
+    """The package NAME or RELEASE/NAME, downloaded when it is not in the cache.
 
     apt verifies it. Raises LabError.
     """
@@ -29,10 +32,33 @@ def package(name: str) -> Path:
     partial = folder.with_suffix(".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
+    release, _, plain = name.rpartition("/")
     with step(f"package {name}"):
-        run(["apt-get", "download", "--quiet=2", name], cwd=str(partial), seconds=300)
+        options = _other_release(release) if release else []
+        command = ["apt-get", "download", "--quiet=2", *options, plain]
+        run(command, cwd=str(partial), seconds=300)
     partial.rename(folder)
     return next(folder.glob("*.deb"))
+
+
+def _other_release(release: str) -> list[str]:
+    """apt's options to look at another release, where this host has its own packages from."""
+    folder = cache_dir() / "apt" / release
+    (folder / "lists").mkdir(parents=True, exist_ok=True)
+    fields = ["--format", "$(RELEASE) $(REPO_URI)", "Created-By: Packages"]
+    own = dict(line.split() for line in run(["apt-get", "indextargets", *fields]).splitlines())
+    site = own.get(platform.freedesktop_os_release()["VERSION_CODENAME"])
+    if site is None:
+        raise LabError("apt of this host knows no source of its own release")
+    (folder / "sources.list").write_text(f"deb [signed-by={KEYRING}] {site} {release} main\n")
+    options = [
+        f"--option=Dir::Etc::SourceList={folder}/sources.list",
+        "--option=Dir::Etc::SourceParts=/dev/null",
+        f"--option=Dir::State::Lists={folder}/lists",
+        f"--option=Dir::Cache={folder}",
+    ]
+    run(["apt-get", "update", "--quiet=2", *options], seconds=300)
+    return options
 
 
 def unpacked(name: str) -> Path:

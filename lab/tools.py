@@ -48,9 +48,8 @@ def go_tools(group: str) -> Path:
 
 
 def _build(group: str, source: Path, flags: list[str], target: Path) -> None:
-    # Also downloads what the modules say of themselves.
-    listed = run(["go", "list", "-f", "{{.ImportPath}}", "tool"], cwd=str(source), seconds=600)
-    packages = listed.split()
+    listing = ["go", "list", "-f", "{{.ImportPath}}", "tool"]  # fetches the modules, too
+    packages = run(listing, cwd=str(source), seconds=600).split()
     say(f"  building {', '.join(p.rsplit('/', 1)[1] for p in packages)} (once; some minutes)")
     partial = target.with_suffix(".partial")
     shutil.rmtree(partial, ignore_errors=True)

@@ -64,6 +64,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             module_args={
                 "contents": contents,
                 "certificates": _certificates(vantages, options["certificates"], without),
+                "installed": options["installed"],
             },
             task_vars=task_vars,
         )

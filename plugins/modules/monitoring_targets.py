@@ -43,6 +43,12 @@ options:
     type: list
     elements: str
     default: []
+  installed:
+    description:
+      - Whether M(brownfield.mesh.monitoring) has just run on this machine. In check mode the files
+        are then told of before there is anything to write them to.
+    type: bool
+    default: false
   contents:
     description: The files that the action plugin renders, by path. Not for users.
     type: dict
@@ -61,20 +67,16 @@ EXAMPLES = r"""
     machines: "{{ mesh_plan.machines }}"
     here: "{{ inventory_hostname }}"
     owners: {payments/payments-db: team-payments}
+    installed: true
   become: true
 """
 
 RETURN = r""" # """
 
-from pathlib import Path
-
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.brownfield.mesh.plugins.module_utils import desired
-from ansible_collections.brownfield.mesh.plugins.module_utils.watch import options, pair
-from ansible_collections.brownfield.mesh.plugins.module_utils.watch.state import (
-    TARGETS,
-    VANTAGE_CERTIFICATES,
-)
+from ansible_collections.brownfield.mesh.plugins.module_utils.watch import options
+from ansible_collections.brownfield.mesh.plugins.module_utils.watch.converge import targets
 
 
 def main() -> None:
@@ -88,11 +90,7 @@ def main() -> None:
     host = desired.Host()
     try:
         host.require_root()
-        changes = []
-        if Path(TARGETS).parent.is_dir():
-            known = pair.known(host, given["certificates"])
-            for path, content in [*given["contents"].items(), (VANTAGE_CERTIFICATES, known)]:
-                changes += desired.compare_file(host, desired.File(path, content, 0o644))
+        changes = targets(host, given["contents"], given["certificates"], given["installed"])
         if not module.check_mode:
             for change in changes:
                 change.act()

@@ -29,7 +29,9 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.watch import pair,
 from ansible_collections.brownfield.mesh.plugins.module_utils.watch.state import (
     LIBRARY,
     PYTHON,
+    TARGETS,
     UNITS,
+    VANTAGE_CERTIFICATES,
     Installation,
     Unit,
     folders,
@@ -107,7 +109,7 @@ def retire(
     paths += ["%s/%s" % (UNITS, unit) for unit in units]
     paths += ["/var/lib/private/" + name for name in states]
     paths += ["/var/lib/" + name for name in states]
-    paths += ["/opt/" + home, "/var/lib/" + home, "/etc/" + home]
+    paths += ["/opt/" + home, "/var/lib/" + home]
     paths[:0] = [*outside, *programs.data_files(host, home)]
     changes = [
         Change(unit, "running\n", "", lambda unit=unit: _stop(host, unit))  # type: ignore[misc]
@@ -115,12 +117,30 @@ def retire(
         if _state(host, unit) not in STOPPED
     ]
     changes += _removals(host, paths)
+    changes += _forgotten(host, home)
+    changes += _removals(host, ["/etc/" + home])
     if changes and not check:
         for change in changes:
             change.act()
         host.run(["systemctl", "daemon-reload"])
         host.run(["systemctl", "reset-failed", *units], check=False)
     return {"changed": bool(changes), "diff": desired.diff_of(changes)}
+
+
+def targets(
+    host: Host, contents: Mapping[str, str], certificates: Mapping[str, str], installed: bool
+) -> list[Change]:
+    """Whom Prometheus is to watch (``contents`` by path), and the vantages' ``certificates`` by
+    name, where there is anybody to read it: on a machine with monitoring, or that is to be one
+    (``installed``)."""
+    if not installed and host.rights(os.path.dirname(TARGETS)) is None:
+        return []
+    files = {**contents, VANTAGE_CERTIFICATES: pair.known(host, certificates)}
+    return [
+        change
+        for path, content in files.items()
+        for change in desired.compare_file(host, File(path, content, 0o644))
+    ]
 
 
 def library() -> list[File]:
@@ -177,6 +197,28 @@ def _dropped(host: Host, wanted: Installation, started: Mapping[str, str]) -> li
         if name.startswith("mesh-") and os.path.lexists(host.path(path)):
             changes.append(Change(name, "running\n", "", lambda name=name: _stop(host, name)))  # type: ignore[misc]
             changes += _removals(host, (*_wanted_by(name), path))
+    return changes
+
+
+def _forgotten(host: Host, home: str) -> list[Change]:
+    """Units of the user's that have read files of ours read anew, without them: what they hold in
+    memory would go on. The record of who has read them is left for a run after a killed one."""
+    readers = [
+        name
+        for name in sorted(_started(host, home))
+        if not name.startswith("mesh-") and _state(host, name) == "active"
+    ]
+    if not readers:
+        return []
+    inside = sorted(os.listdir(host.path("/etc/" + home)))
+    paths = ["/etc/%s/%s" % (home, name) for name in inside]
+    changes = _removals(host, [path for path in paths if path != _started_path(home)])
+    for name in readers:
+
+        def act(name: str = name) -> None:
+            host.run(["systemctl", "reload", name])
+
+        changes.append(Change(name, "", "reloaded without these files\n", act))
     return changes
 
 

@@ -88,6 +88,7 @@ TARGETS: dict[str, Any] = {
     "here": {"type": "str"},
     "owners": {"type": "dict", "default": {}},
     "without": {"type": "list", "elements": "str", "default": []},
+    "installed": {"type": "bool", "default": False},
 }
 OPERATOR: dict[str, Any] = {
     **_ALARMS,

@@ -66,6 +66,14 @@ def server(
     return Unit(name, text, "multi-user.target", digest(text, *pins, *contents), *ready)
 
 
+def without_addresses(command: Sequence[str]) -> list[str]:
+    """The command, with what it says on standard error freed of URLs, since those of receivers are
+    secrets: Alertmanager has written them until 0.28. The command stays the unit's main process."""
+    # To systemd, a dollar and a backslash are signs of its own (systemd.service(5)).
+    script = 'exec "$$@" 2> >(exec sed --unbuffered --regexp-extended "$$0" >&2)'
+    return ["/bin/bash", "-c", f"'{script}'", r"""'s,https?://[^ "\\]+,<redacted>,g'""", *command]
+
+
 def digest(*contents: str) -> str:
     """Stands for contents, in their order."""
     return hashlib.sha256(json.dumps(contents).encode()).hexdigest()[:16]

@@ -188,9 +188,12 @@ def render(
             sandbox.server(
                 ALERTMANAGER_UNIT,
                 "Alertmanager",
-                alertmanager_command,
+                sandbox.without_addresses(alertmanager_command),
                 [
                     ("StateDirectory", "mesh-alertmanager"),
+                    ("SyslogIdentifier", "alertmanager"),
+                    # What takes secrets out of its words lives as long as it does.
+                    ("KillMode", "mixed"),
                     # The file is root's, with its receivers' secrets; the program gets a copy.
                     ("LoadCredential", "config:%s/alertmanager.yml" % CONFIG),
                 ],

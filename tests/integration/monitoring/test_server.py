@@ -4,9 +4,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.server
 import json
 import re
 import subprocess
+import threading
+import time
+import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +22,10 @@ from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring import 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from lab import debian
+from tests.integration.monitoring.test_loki import ports
 from tests.integration.monitoring.test_rules import RULES
+from tests.support.units import argv_of
 
 RECEIVERS = [
     {"name": "platform", "webhook_configs": [{"url": "http://192.0.2.1/secret"}]},
@@ -144,6 +153,72 @@ def test_secrets_stand_in_the_secret_file_only() -> None:
         ("/etc/mesh-monitoring/alertmanager.yml", 0o600, True)
     ]
     assert "/secret" not in str(state.units) + repr(ALERTING)
+
+
+class Refusing(http.server.BaseHTTPRequestHandler):
+    """A receiver that is there and takes nothing."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(503)
+        self.end_headers()
+
+    def log_message(self, *args: object) -> None:
+        """In silence."""
+
+
+def test_alertmanager_says_what_failed_without_the_secret(tmp_path: Path) -> None:
+    """Debian 12's, 0.25, with the unit's own command: one receiver is away, one refuses."""
+    refusing = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Refusing)
+    threading.Thread(target=refusing.serve_forever, daemon=True).start()
+    away, web = ports(2)
+    urls = [f"http://127.0.0.1:{port}/hush" for port in (away, refusing.server_address[1])]
+    receivers = [{"name": "both", "webhook_configs": [{"url": url} for url in urls]}]
+    alerting = server.Alerting(receivers=receivers, group_wait_seconds=0)
+    state = server.render([], [], list(RULES.values()), "docs", alerting, 30, 15, {})
+    (unit,) = [one for one in state.units if one.name == "mesh-alertmanager.service"]
+    written(tmp_path, alerting).rename(tmp_path / "config")
+    *wrapper, program, _, _, _, cluster = argv_of(
+        unit.content, {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+    )
+    package = debian.unpacked("prometheus-alertmanager")
+    # It wants its templates in /usr/share: for this process alone, they are.
+    layers = f"lowerdir={package}/usr/share:/usr/share"
+    command = [
+        "unshare", "--mount", "sh", "-c",
+        f'mount -t overlay -o {layers} share /usr/share && exec "$@"', "sh",
+        *wrapper, f"{package}/usr/bin/prometheus-{Path(program).name}",
+        f"--config.file={tmp_path}/config", f"--storage.path={tmp_path}",
+        f"--web.listen-address=127.0.0.1:{web}", cluster,
+    ]  # fmt: skip
+    alert = json.dumps([{"labels": {"alertname": "Any"}}]).encode()
+    journal = tmp_path / "journal"
+    failures = (r"Post \"<redacted>\": dial tcp", "unexpected status code 503: <redacted>")
+    with journal.open("wb") as log, subprocess.Popen(command, stderr=log) as running:
+        try:
+            wait(lambda: get(f"http://127.0.0.1:{web}/-/ready") is not None)
+            get(f"http://127.0.0.1:{web}/api/v2/alerts", alert)
+            wait(lambda: all(words in journal.read_text() for words in failures))
+        finally:
+            running.terminate()
+    assert (running.returncode, "hush" in journal.read_text()) == (0, False)
+
+
+def get(url: str, data: bytes | None = None) -> str:
+    headers = {"Content-Type": "application/json"}
+    with urllib.request.urlopen(urllib.request.Request(url, data, headers), timeout=10) as answer:
+        text: str = answer.read().decode()
+    return text
+
+
+def wait(done: Callable[[], object]) -> None:
+    end = time.monotonic() + 60
+    while True:
+        with contextlib.suppress(OSError):
+            if done():
+                return
+        assert time.monotonic() < end
+        time.sleep(0.1)
 
 
 def test_what_is_wrong_with_receivers_is_said_at_once() -> None:

@@ -14,6 +14,7 @@ import stat
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.brownfield.mesh.plugins.module_utils import observe
@@ -29,6 +30,9 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.watch import (
     programs,
 )
 from ansible_collections.brownfield.mesh.plugins.module_utils.watch.state import (
+    TARGETS,
+    VANTAGE_CERTIFICATES,
+    VANTAGES,
     Archive,
     Installation,
     Pair,
@@ -390,3 +394,49 @@ def test_a_server_without_a_page_is_ready_when_it_takes_connections(
     unit = dataclasses.replace(unit, digest="two")
     with pytest.raises(MachineError, match="does not answer"):
         bring(box, dataclasses.replace(wanted(), units=(unit,)))
+
+
+def test_who_has_read_our_files_forgets_them_when_they_go(box: Machine, wanted: Wanted) -> None:
+    own = dataclasses.replace(wanted(), archives=(), units=(), checks=(), reloads=OWN)
+    converge.converge(box.host, own, {}, False)
+    box.outputs["systemctl is-active " + OWN] = (0, "active\n")
+    box.commands.clear()
+
+    def leave(check: bool = False) -> dict[str, Any]:
+        return converge.retire(box.host, "mesh-thing", [UNIT], ["mesh-thing"], check, [OUTSIDE])
+
+    def shown(result: dict[str, Any]) -> list[str]:
+        return [one["before_header"] for one in result["diff"]]
+
+    said = leave(check=True)
+    assert (shown(said)[-2:], box.ran("systemctl reload")) == ([OWN, "/etc/mesh-thing"], [])
+    # Read anew while the files are there, or killed before it is, it would go on with them.
+    box.outputs[RELOAD] = (1, "")
+    with pytest.raises(MachineError, match=RELOAD):
+        leave()
+    assert [file.name for file in box.path("/etc/mesh-thing").iterdir()] == ["started.json"]
+    del box.outputs[RELOAD]
+    assert shown(leave())[-2:] == [OWN, "/etc/mesh-thing"]
+    assert not box.path("/etc/mesh-thing").exists()
+    assert box.commands.count(RELOAD) == 2
+
+
+def test_who_does_not_run_is_not_reloaded(box: Machine, wanted: Wanted) -> None:
+    own = dataclasses.replace(wanted(), archives=(), units=(), checks=(), reloads=OWN)
+    converge.converge(box.host, own, {}, False)
+    box.commands.clear()
+    converge.retire(box.host, "mesh-thing", [UNIT], ["mesh-thing"], False, [OUTSIDE])
+    assert not box.ran("systemctl reload")
+    assert not box.path("/etc/mesh-thing").exists()
+
+
+def test_targets_are_told_of_before_there_is_a_folder_and_written_into_none(box: Machine) -> None:
+    contents = {TARGETS: "[]", VANTAGES: "[]"}
+    assert converge.targets(box.host, contents, {}, installed=False) == []
+    told = converge.targets(box.host, contents, {}, installed=True)
+    assert [one.what for one in told] == [TARGETS, VANTAGES, VANTAGE_CERTIFICATES]
+    box.path(TARGETS).parent.mkdir(parents=True)
+    for change in converge.targets(box.host, contents, {}, installed=False):
+        change.act()
+    assert box.path(TARGETS).read_text() == "[]"
+    assert converge.targets(box.host, contents, {}, installed=True) == []

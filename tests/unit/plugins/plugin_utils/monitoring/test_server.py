@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+from pathlib import Path
 
 import pytest
 import yaml
@@ -106,3 +108,15 @@ def test_files_for_a_prometheus_of_the_users() -> None:
 def test_what_is_no_unit_of_the_users_is_refused(unit: str) -> None:
     with pytest.raises(ValueError, match="mesh_monitoring_prometheus_unit"):
         server.render_files(unit, RULES, "docs", 15, {})
+
+
+def test_systemd_takes_the_units(tmp_path: Path) -> None:
+    state = server.render([], [], RULES, "docs", server.Alerting(), 15, 15, {})
+    for unit in state.units:
+        # The programs are not on this host.
+        content = re.sub("/opt/mesh-monitoring/bin/[a-z]+", "/bin/true", unit.content)
+        (tmp_path / unit.name).write_text(content)
+    units = [str(tmp_path / unit.name) for unit in state.units]
+    argv = ["systemd-analyze", "verify", "--man=no", *units]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    assert [line for line in done.stderr.splitlines() if "mesh-" in line] == []
