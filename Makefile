@@ -107,7 +107,6 @@ integration: ## With a real API server, Terraform, provider and Azure's SDKs, st
 molecule: lab-up ## Molecule scenarios on the lab; one of them: make molecule-join
 	@scripts/stages --all $(SCENARIOS)
 
-
 .PHONY: other-lab
 other-lab: ## Those of a run's scenarios that nobody has begun yet, on a second lab
 	@export LAB_NAME=$(LAB_NAME)-2 LAB_RANGE=198.18.1.0/24; \
