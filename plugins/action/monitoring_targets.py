@@ -17,9 +17,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
 )
 from ansible_collections.brownfield.mesh.plugins.module_utils.watch import options as known
 from ansible_collections.brownfield.mesh.plugins.module_utils.watch.state import (
-    TARGETS,
     VANTAGE_CERTIFICATE,
-    VANTAGES,
 )
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring import (
     deliver,
@@ -55,14 +53,11 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         ]
         owners, without = options["owners"], options["without"]
         vantages = [from_data(Vantage, one) for one in options["vantages"]]
-        contents = {
-            TARGETS: targets.render(pairs, options["here"], owners, without),
-            VANTAGES: targets.render_vantages(vantages, owners, without),
-        }
         result: dict[str, Any] = self._execute_module(
             module_name=MODULE,
             module_args={
-                "contents": contents,
+                "content": targets.render(pairs, options["here"], owners, without),
+                "vantages": targets.vantages(vantages, owners, without),
                 "certificates": _certificates(vantages, options["certificates"], without),
                 "installed": options["installed"],
             },

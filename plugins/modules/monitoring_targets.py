@@ -49,9 +49,9 @@ options:
         are then told of before there is anything to write them to.
     type: bool
     default: false
-  contents:
-    description: The files that the action plugin renders, by path. Not for users.
-    type: dict
+  content:
+    description: The file of machines that the action plugin renders. Not for users.
+    type: str
 attributes:
   check_mode:
     description: Compares and reports as ever, and changes nothing.
@@ -82,15 +82,21 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.watch.converge imp
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
-        argument_spec={**options.TARGETS, "contents": {"type": "dict"}}, supports_check_mode=True
+        argument_spec={**options.TARGETS, "content": {"type": "str"}}, supports_check_mode=True
     )
     given = module.params
-    if given["contents"] is None:
-        module.fail_json(msg="the action plugin of this name renders `contents`; call it so")
+    if given["content"] is None:
+        module.fail_json(msg="the action plugin of this name renders `content`; call it so")
     host = desired.Host()
     try:
         host.require_root()
-        changes = targets(host, given["contents"], given["certificates"], given["installed"])
+        changes = targets(
+            host,
+            given["content"],
+            given["vantages"],
+            given["certificates"],
+            given["installed"],
+        )
         if not module.check_mode:
             for change in changes:
                 change.act()

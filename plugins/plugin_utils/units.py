@@ -36,6 +36,8 @@ COMMON: Section = [
     ("MemoryDenyWriteExecute", "yes"),
     ("SystemCallArchitectures", "native"),
 ]
+# To systemd, two dollars are one (systemd.service(5)).
+PIPED = ("/bin/bash", "-c", """'exec "$$@" &> >(exec cat)'""", "mesh-proxy")
 
 
 def unit(sections: Mapping[str, Section]) -> str:
@@ -47,7 +49,12 @@ def unit(sections: Mapping[str, Section]) -> str:
 
 
 def proxy(places: Mapping[str, str], domain: str, digest: str) -> str:
-    """mesh-proxy.service: pilot-agent and Envoy, unprivileged, no shell, quickly back."""
+    """mesh-proxy.service: pilot-agent and Envoy, unprivileged, quickly back.
+
+    A mesh that asks for an access log names /dev/stdout, which Envoy opens: it can open a pipe, and
+    not journald's socket, without which it takes no listener at all. So what they say goes through
+    a pipe. The shell that makes it becomes the agent.
+    """
     command = [
         places["agent"], "proxy", "sidecar", "--domain", domain,
         "--meshConfig", CONFIG + "/mesh.yaml", "--templateFile", places["template"],
@@ -69,7 +76,8 @@ def proxy(places: Mapping[str, str], domain: str, digest: str) -> str:
         ("UMask", "0077"),
         ("EnvironmentFile", CONFIG + "/cluster.env"),
         ("Environment", "MESH_PROXY_DIGEST=" + digest),
-        ("ExecStart", " ".join(command)),
+        ("ExecStart", " ".join([*PIPED, *command])),
+        ("SyslogIdentifier", "pilot-agent"),
         ("Restart", "always"),
         ("RestartSec", "100ms"),
         ("KillMode", "mixed"),

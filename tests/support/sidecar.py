@@ -167,7 +167,7 @@ def described(
     config = yaml.safe_load(files[CONFIG + "/mesh.yaml"])["defaultConfig"]
     rules = read(capture_env)
     proxy = files["%s/%s" % (UNITS, PROXY_UNIT)]
-    (domain,) = re.findall(r"^ExecStart=\S+ proxy sidecar --domain (\S+) ", proxy, re.MULTILINE)
+    (domain,) = re.findall(r"^ExecStart=.+ proxy sidecar --domain (\S+) ", proxy, re.MULTILINE)
     probe = config.get("readinessProbe")
     # All that names the workload must agree.
     (name,) = {

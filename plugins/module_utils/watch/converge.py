@@ -32,6 +32,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.watch.state import
     TARGETS,
     UNITS,
     VANTAGE_CERTIFICATES,
+    VANTAGES,
     Installation,
     Unit,
     folders,
@@ -128,14 +129,27 @@ def retire(
 
 
 def targets(
-    host: Host, contents: Mapping[str, str], certificates: Mapping[str, str], installed: bool
+    host: Host,
+    machines: str,
+    vantages: Sequence[Mapping[str, Any]],
+    certificates: Mapping[str, str],
+    installed: bool,
 ) -> list[Change]:
-    """Whom Prometheus is to watch (``contents`` by path), and the vantages' ``certificates`` by
-    name, where there is anybody to read it: on a machine with monitoring, or that is to be one
-    (``installed``)."""
+    """Whom Prometheus is to watch, where there is anybody to read it: on a machine with monitoring,
+    or that is to be one (``installed``).
+
+    ``machines`` is the file of machines. ``vantages`` are the groups of the other one, of which
+    those are watched whose certificate is known; ``certificates`` are what they show by name.
+    """
     if not installed and host.rights(os.path.dirname(TARGETS)) is None:
         return []
-    files = {**contents, VANTAGE_CERTIFICATES: pair.known(host, certificates)}
+    known = pair.known(host, certificates)
+    asked = [one for one in vantages if one["labels"]["machine"] in known]
+    files = {
+        TARGETS: machines,
+        VANTAGES: json.dumps(asked, indent=1, sort_keys=True) + "\n",
+        VANTAGE_CERTIFICATES: pair.bundle(host, known),
+    }
     return [
         change
         for path, content in files.items()

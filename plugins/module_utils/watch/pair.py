@@ -36,9 +36,8 @@ keyUsage = critical, digitalSignature
 MARK = "# "
 
 
-def known(host: Host, shown: Mapping[str, str]) -> str:
-    """The vantages' certificates, each after its name; the earlier one of a vantage that has
-    ``shown`` none. This machine's own comes first: a file without any is an error to Prometheus."""
+def known(host: Host, shown: Mapping[str, str]) -> dict[str, str]:
+    """The vantages' certificates by name; the earlier one of a vantage that has ``shown`` none."""
     earlier: dict[str, str] = {}
     name = ""
     for line in (host.read(VANTAGE_CERTIFICATES) or "").splitlines(keepends=True):
@@ -46,9 +45,16 @@ def known(host: Host, shown: Mapping[str, str]) -> str:
             name = line[len(MARK) :].rstrip("\n")
         else:
             earlier[name] = earlier.get(name, "") + line
-    found = [(one, shown[one] or earlier.get(one, "")) for one in sorted(shown)]
-    found.insert(0, ("itself", host.read(CLIENT_CERTIFICATE) or ""))
-    return "".join("%s%s\n%s" % (MARK, one, pem) for one, pem in found if pem)
+    found = {one: shown[one] or earlier.get(one, "") for one in sorted(shown)}
+    return {one: pem for one, pem in found.items() if pem}
+
+
+def bundle(host: Host, certificates: Mapping[str, str]) -> str:
+    """They as one file, each after its name. This machine's own comes first: a file without any is
+    an error to Prometheus."""
+    own = host.read(CLIENT_CERTIFICATE)
+    found = {**({"itself": own} if own else {}), **certificates}
+    return "".join("%s%s\n%s" % (MARK, one, pem) for one, pem in found.items())
 
 
 def compare(host: Host, pair: Pair, owner: str) -> list[Change]:

@@ -48,19 +48,19 @@ def render(
     return json.dumps(groups, indent=1, sort_keys=True) + "\n"
 
 
-def render_vantages(
-    vantages: Iterable[Vantage], owners: Mapping[str, str], without: Collection[str] = ()
-) -> str:
-    """The same for those outside of the mesh; ``owners`` may name who answers for a ``vantage``."""
-    groups = [
+def vantages(
+    given: Iterable[Vantage], owners: Mapping[str, str], without: Collection[str] = ()
+) -> list[dict[str, Any]]:
+    """The same for those outside of the mesh, as data; ``owners`` may name who answers for a
+    ``vantage``."""
+    return [
         {
             "targets": [vantage.address],
             "labels": {"machine": vantage.name, "owner": owners.get(VANTAGE, VANTAGE)},
         }
-        for vantage in sorted(vantages, key=lambda one: one.name)
+        for vantage in sorted(given, key=lambda one: one.name)
         if vantage.name not in without
     ]
-    return json.dumps(groups, indent=1, sort_keys=True) + "\n"
 
 
 def labels(machine: Machine, workload: Workload, owners: Mapping[str, str]) -> dict[str, str]:

@@ -29,6 +29,7 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar.state impo
     WRITABLE,
     SidecarState,
 )
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.units import PIPED
 
 from tests.support.environment import by_shell, by_systemd
 from tests.support.machine import Machine
@@ -151,9 +152,9 @@ def test_the_proxys_unit_names_what_is_there(name: str, brought: Brought) -> Non
         else "/opt/mesh-proxy/envoy_bootstrap_tmpl.json"
     )
     assert service["ExecStart"] == [
-        "%s proxy sidecar --domain %s.svc.cluster.local --meshConfig %s/mesh.yaml"
+        "%s %s proxy sidecar --domain %s.svc.cluster.local --meshConfig %s/mesh.yaml"
         " --templateFile %s --proxyLogLevel warning"
-        % (brought.state.agent, case.workload.namespace, CONFIG, template)
+        % (" ".join(PIPED), brought.state.agent, case.workload.namespace, CONFIG, template)
     ]
     assert service["User"] == service["Group"] == [USER] == [brought.state.files.user.name]
     assert service["EnvironmentFile"] == [CONFIG + "/cluster.env"]

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.sidecar.state impo
     PROXY_UNIT,
 )
 from ansible_collections.brownfield.mesh.plugins.plugin_utils import units
+
+from tests.support.units import argv_of
 
 # A command that exists: whether the real ones do is not the question here.
 COMMAND = "/bin/true"
@@ -60,3 +63,16 @@ def test_only_bypass_ties_capture_to_the_proxy() -> None:
     assert tie in units.capture(COMMAND, True)
     assert tie not in units.capture(COMMAND, False)
     assert "Before=network-pre.target" in units.capture(COMMAND, False)
+
+
+def test_the_proxy_can_open_its_standard_output_though_it_is_a_socket() -> None:
+    """As journald's is; what opens it, Envoy for an access log, is still the main process."""
+    command = argv_of("ExecStart=" + " ".join(units.PIPED), {})
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        script = "echo opened >/dev/stdout; echo err >/dev/stderr; echo $$"
+        program = subprocess.Popen([*command, "sh", "-c", script], stdout=theirs, stderr=theirs)
+        theirs.close()
+        ours.settimeout(30)
+        said = b"".join(iter(lambda: ours.recv(4096), b""))
+        assert (program.wait(30), said.decode()) == (0, "opened\nerr\n%d\n" % program.pid)

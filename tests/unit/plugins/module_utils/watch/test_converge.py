@@ -8,6 +8,7 @@ import dataclasses
 import hashlib
 import io
 import itertools
+import json
 import os
 import socket
 import stat
@@ -431,12 +432,26 @@ def test_who_does_not_run_is_not_reloaded(box: Machine, wanted: Wanted) -> None:
 
 
 def test_targets_are_told_of_before_there_is_a_folder_and_written_into_none(box: Machine) -> None:
-    contents = {TARGETS: "[]", VANTAGES: "[]"}
-    assert converge.targets(box.host, contents, {}, installed=False) == []
-    told = converge.targets(box.host, contents, {}, installed=True)
+    assert converge.targets(box.host, "[]", [], {}, installed=False) == []
+    told = converge.targets(box.host, "[]", [], {}, installed=True)
     assert [one.what for one in told] == [TARGETS, VANTAGES, VANTAGE_CERTIFICATES]
     box.path(TARGETS).parent.mkdir(parents=True)
-    for change in converge.targets(box.host, contents, {}, installed=False):
+    for change in converge.targets(box.host, "[]", [], {}, installed=False):
         change.act()
     assert box.path(TARGETS).read_text() == "[]"
-    assert converge.targets(box.host, contents, {}, installed=True) == []
+    assert converge.targets(box.host, "[]", [], {}, installed=True) == []
+
+
+def test_a_vantage_is_watched_as_soon_as_it_is_known_and_from_then_on(box: Machine) -> None:
+    box.path(VANTAGES).parent.mkdir(parents=True)
+    groups = [{"targets": ["192.0.2.8"], "labels": {"machine": "o-1"}}]
+
+    def watched(shown: dict[str, str]) -> Any:
+        for change in converge.targets(box.host, "[]", groups, shown, installed=True):
+            change.act()
+        return json.loads(box.path(VANTAGES).read_text())
+
+    assert watched({"o-1": ""}) == []
+    assert watched({"o-1": "its certificate\n"}) == groups
+    assert watched({"o-1": ""}) == groups
+    assert watched({}) == []

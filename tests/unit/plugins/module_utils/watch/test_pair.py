@@ -85,11 +85,11 @@ def test_killed_between_key_and_certificate_the_next_run_makes_both(
 
 def test_vantages_are_known_by_name_and_not_forgotten_when_one_is_away(host: Host) -> None:
     Path(host.path(CLIENT_CERTIFICATE)).write_text("mine\n")
-    first = pair.known(host, {"o-2": "two\n", "o-1": "one\n"})
-    assert first == "# itself\nmine\n# o-1\none\n# o-2\ntwo\n"
-    Path(host.path(VANTAGE_CERTIFICATES)).write_text(first)
-    assert pair.known(host, {"o-2": "new\n", "o-1": ""}) == (
-        "# itself\nmine\n# o-1\none\n# o-2\nnew\n"
-    )
+    first = pair.known(host, {"o-2": "two\n", "o-1": "one\n", "o-3": ""})
+    assert first == {"o-1": "one\n", "o-2": "two\n"}
+    text = pair.bundle(host, first)
+    assert text == "# itself\nmine\n# o-1\none\n# o-2\ntwo\n"
+    Path(host.path(VANTAGE_CERTIFICATES)).write_text(text)
+    assert pair.known(host, {"o-2": "new\n", "o-1": ""}) == {"o-1": "one\n", "o-2": "new\n"}
     # One that is in the inventory no more is known no more.
-    assert pair.known(host, {"o-1": ""}) == "# itself\nmine\n# o-1\none\n"
+    assert pair.known(host, {"o-1": ""}) == {"o-1": "one\n"}

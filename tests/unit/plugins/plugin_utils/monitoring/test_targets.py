@@ -74,6 +74,6 @@ def test_a_bridge_has_no_agent_that_could_answer_in_plain() -> None:
 
 def test_vantages_are_asked_at_their_addresses_and_have_an_owner_of_their_own() -> None:
     vantages = [Vantage("o-2", "192.0.2.9"), Vantage("o-1", "192.0.2.8")]
-    found = json.loads(targets.render_vantages(vantages, {"vantage": "security"}, ["o-2"]))
+    found = targets.vantages(vantages, {"vantage": "security"}, ["o-2"])
     assert found == [{"targets": ["192.0.2.8"], "labels": {"machine": "o-1", "owner": "security"}}]
-    assert json.loads(targets.render_vantages(vantages, {}))[1]["labels"]["owner"] == "vantage"
+    assert targets.vantages(vantages, {})[1]["labels"]["owner"] == "vantage"
