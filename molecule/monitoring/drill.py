@@ -40,9 +40,6 @@ JOURNAL = 2 * STATE
 # Evaluated as often as scraped; then the group waits.
 ON_ITS_WAY = SCRAPE + SCRAPE + GROUP
 LIFE = 60  # of the certificate that is not renewed; the alarm is due when 35 % are left
-# One that Vault signs is renewed when 50 to 60 % of it are over; the timer looks each tenth of its
-# life, and up to a quarter later.
-RENEWAL = 0.6 * LIFE + 1.25 * 0.1 * LIFE
 # A drill on a busy host is slow, not wrong: it gives up after so many times the bound.
 PATIENCE = 4
 BRIDGE_CERTIFICATE = "/var/lib/mesh-bridge/identities/current/cert-chain.pem"
@@ -115,36 +112,16 @@ def onboard(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def renewed(name: str, lifetime: str, before: str = "true", **identity: Any) -> Callable[[], Any]:
-    """Join a bridge again; a certificate that it needs lives so long. ``identity`` says who gives
-    it, where that is not who the inventory says."""
+def renewed(name: str, lifetime: str, before: str = "true") -> Callable[[], Any]:
+    """Join a bridge again; a certificate that it needs lives so long."""
 
     def act() -> None:
         on(name, before)
-        given = identity or GIVEN["hosts"][name]["mesh_machine"]["identity"]
+        given = GIVEN["hosts"][name]["mesh_machine"]["identity"]
         own = {"mesh_machine": {"identity": {**given, "lifetime": lifetime}}}
         onboard(name, "-e", json.dumps(own)).check_returncode()
 
     return act
-
-
-def vault_away(name: str) -> tuple[Callable[[], Any], Callable[[], Any]]:
-    """A bridge that has its certificates from Vault, and then there is no Vault."""
-    vault = {
-        "address": f"https://{address('outsider-1')}:8200",
-        "ca": str(INVENTORY.parent / "vault.crt"),
-        "login": "jwt",
-        "jwt_path": "/var/lib/platform/token",
-        "pki_role": "payments-db",
-        "role": "payments-db",
-    }
-    joins = renewed(name, f"{LIFE}s", f"rm {BRIDGE_CERTIFICATE}", provider="vault", vault=vault)
-
-    def breaks() -> None:
-        joins()
-        on("outsider-1", "systemctl stop vault")
-
-    return breaks, lambda: on("outsider-1", "systemctl start vault && /etc/vault/unseal")
 
 
 def failed_run(name: str) -> tuple[Callable[[], Any], Callable[[], Any]]:
@@ -422,16 +399,6 @@ WAVES: tuple[tuple[tuple[Fault, ...], set[str]], ...] = (
             ),
         ),
         {"MeshUnitFailed"},
-    ),
-    (
-        (
-            Fault(
-                "MeshRenewalFailing", "payments-db-1", *vault_away("payments-db-1"),
-                10 + RENEWAL + STATE + UNREACHABLE, "payments",
-            ),
-        ),
-        # Its certificate lives so short a time that its end is near before that is sure.
-        {"MeshCertificateMissing", "MeshCertificateEnding"},
     ),
 )  # fmt: skip
 LASTING = {fault.alarm for faults, _ in WAVES for fault in faults if fault.lasting}
