@@ -96,6 +96,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         result.pop("confirm", None)
         result.pop("csr", None)
         result.pop("invocation", None)  # it would repeat the whole desired state
+        if subject.finding:
+            result["warnings"] = [*result.get("warnings", []), subject.finding]
         return {**result, "needs": needs, "mesh_calls": calls}
 
     def _call(self, arguments: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
@@ -167,7 +169,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
 class _Sidecar:
     """A machine whose identity istiod gives for a token."""
 
-    need = "token"
+    need, finding = "token", ""
 
     def __init__(self, machine: Machine, workload: Workload, cluster: ClusterFacts) -> None:
         from ansible_collections.brownfield.mesh.plugins.plugin_utils import sidecar_state
@@ -201,7 +203,7 @@ class _Bridge:
         list."""
         from ansible_collections.brownfield.mesh.plugins.plugin_utils import bridge_state
 
-        self._provider = provider
+        self._provider, self.finding = provider, provider.finding()
         self.state = bridge_state.render(
             machine,
             workload,
@@ -222,7 +224,7 @@ class _Bridge:
 class _Vault:
     """A machine that turns to Vault itself."""
 
-    need = "identity"
+    need, finding = "identity", ""
 
     def __init__(
         self,

@@ -79,6 +79,10 @@ class Authority:
         """The issuer's name: with another one, each machine gets a new certificate."""
         return "%s %s of %s\n" % (self._issuer.kind, self._issuer.issuer, self._issuer.group)
 
+    def finding(self) -> str:
+        """Nothing: the authority is the cluster's."""
+        return ""
+
     def issue(self, request: str) -> identity_providers.Issued:
         """Have the request signed. Raises IdentityError and ClusterError."""
         self._judge_request(request)

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 # As istiod does: clocks differ (istio:security/pkg/pki/util/generate_cert.go).
 BACKDATED = datetime.timedelta(minutes=2)
 RSA_BITS = 2048
+# Longer than that, a key on a controller is no key for tries.
+SHORT = datetime.timedelta(days=90)
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,9 @@ class Provider(Protocol):
 
     def issue(self, request: str) -> Issued:
         """The certificate for a signing request (PEM, empty where the certificate is known)."""
+
+    def finding(self) -> str:
+        """What a user should change about it though it works, or ''."""
 
 
 def of(identity: Identity, spiffe_id: str, roots: str, paths: Sequence[Path]) -> Provider:
@@ -118,6 +123,10 @@ class Files(_Pair):
         """Nothing: the certificate is known."""
         return ""
 
+    def finding(self) -> str:
+        """Nothing: the authority is elsewhere."""
+        return ""
+
     def issue(self, request: str) -> Issued:
         """Certificate and key as they are."""
         self._key()
@@ -134,6 +143,20 @@ class LocalAuthority(_Pair):
     def issuer(self) -> str:
         """The authority: when it is another than before, each machine gets a new certificate."""
         return _pem(self._chain[0])
+
+    def finding(self) -> str:
+        """A root that lives long: whoever has read its key once speaks for any machine until its
+        end, and no other authority can take it back."""
+        authority = self._chain[0]
+        left = authority.not_valid_after_utc - datetime.datetime.now(datetime.UTC)
+        if left <= SHORT or not _signs_itself(authority):
+            return ""
+        return (
+            "%s is a root that signs itself and lives %d days more, and its key lies on this"
+            " controller. That is for tries. Sign with an authority below the mesh's root, that"
+            " lives %d days or less, or in production with the provider vault or cert_manager"
+            % (self._where, left.days, SHORT.days)
+        )
 
     def issue(self, request: str) -> Issued:
         """Sign the request's key for this machine; whatever else the request says is passed by."""
@@ -168,6 +191,14 @@ class LocalAuthority(_Pair):
         made = builder.sign(signer, None if own_digest else hashes.SHA256())
         chain = [made, *(one for one in self._chain if one not in self._roots)]
         return Issued("".join(map(_pem, chain)))
+
+
+def _signs_itself(certificate: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(certificate)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
 
 
 def _pem(certificate: x509.Certificate) -> str:

@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
+with contextlib.suppress(ImportError):  # ansible-core brings it; its sanity test imports without
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import Encoding
 
 
 def certificate(pem: str, address: str = "") -> str:

@@ -129,6 +129,22 @@ def test_an_authority_below_the_root_sends_its_certificate_along(tmp_path: Path)
     assert authority.issue(request()[0]).certificate.count("BEGIN") == 2
 
 
+def test_a_root_for_tries_that_lives_long_is_told(tmp_path: Path) -> None:
+    day = 86400
+    long, short = (issue(authority=True, lives=days * day) for days in (91, 89))
+    below = issue(long, authority=True, lives=91 * day)
+
+    def found(given: Pair, root: Pair, kind: str = "local_ca") -> str:
+        paths = given.write(tmp_path, "ca")
+        made = identity_providers.of(identity_of(kind), SPIFFE_ID, pem(root.certificate), paths)
+        return made.finding()
+
+    assert "signs itself and lives 90 days more" in found(long, long)
+    assert found(short, short) == ""
+    assert found(below, long) == ""  # the mesh's root can do without it
+    assert found(issue(long, SPIFFE_ID), long, "files") == ""
+
+
 def test_no_certificate_outlives_its_authority(tmp_path: Path) -> None:
     short = issue(ROOT, authority=True, lives=600)
     issued = provider(short.write(tmp_path, "ca"), "local_ca").issue(request()[0])
