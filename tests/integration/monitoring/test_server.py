@@ -18,6 +18,9 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.brownfield.mesh.plugins.module_utils.desired import Host
+from ansible_collections.brownfield.mesh.plugins.module_utils.watch import pair
+from ansible_collections.brownfield.mesh.plugins.module_utils.watch.state import CLIENT_KEY, Pair
 from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring import rules, server
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -48,8 +51,22 @@ def run(*argv: object) -> subprocess.CompletedProcess[str]:
     )
 
 
+def with_keys(folder: Path, jobs: list[dict[str, Any]]) -> None:
+    """The key and the certificates that a job names, which promtool looks for, in the folder."""
+    own = Pair("/own.key", "/own.crt")
+    for change in pair.compare(Host(str(folder)), own, "root"):
+        change.act()
+    for job in jobs:
+        if "tls_config" in job:
+            job["tls_config"] = {
+                name: str(folder / ("own.key" if name == "key_file" else "own.crt"))
+                for name in job["tls_config"]
+            }
+
+
 def test_promtool_takes_the_configuration(tools: Path, tmp_path: Path) -> None:
-    config = server.prometheus_config(30)
+    config = server.prometheus_config(30, CLIENT_KEY)
+    with_keys(tmp_path, config["scrape_configs"])
     config["rule_files"] = [str(tmp_path / "rules.yml")]
     (tmp_path / "rules.yml").write_text(yaml.safe_dump(rules.render(list(RULES.values()), "x")))
     (tmp_path / "prometheus.yml").write_text(yaml.safe_dump(config))
@@ -66,6 +83,7 @@ def test_a_prometheus_of_the_users_takes_the_files(tools: Path, tmp_path: Path) 
     (tmp_path / "rules.yml").write_text(files["rules.yml"])
     (tmp_path / "own.yml").write_text("groups: [{name: own, rules: []}]")
     jobs = yaml.safe_load(files["scrape.yml"])["scrape_configs"]
+    with_keys(tmp_path, jobs)
     config = {
         "rule_files": [str(tmp_path / "*.yml")],
         "scrape_configs": [{"job_name": "own", "static_configs": [{"targets": ["a:1"]}]}, *jobs],
