@@ -45,6 +45,7 @@ ENVIRONMENT = {
 MESH = {
     "binaryPath": "Envoy lies where we put it",
     "proxyStatsMatcher.inclusionSuffixes": "`verify` reads what Envoy refused",
+    "proxyStatsMatcher.inclusionRegexps": "alarms ask for requests that failed",
 }
 # What `pilot-agent istio-iptables` makes of both environments.
 RULES = {
