@@ -251,9 +251,9 @@ WAVES: tuple[tuple[tuple[Fault, ...], set[str]], ...] = (
             ),
             Fault("MeshStateStale", "shop-api-2", *quiet("mesh-state"), STALE),
         ),
-        # Whoever calls the machine without capture, or is called by it, gets through in plain; and
-        # systemd tries to start the agent that is away.
-        {"MeshPathOpen", "MeshPathBroken", "MeshUnitFlapping"},
+        # Whoever calls the machine without capture, or is called by it, gets through in plain, or is
+        # refused by no policy where nothing listens; systemd tries to start the agent that is away.
+        {"MeshPathOpen", "MeshPathBroken", "MeshPathUnproven", "MeshUnitFlapping"},
     ),
     (
         (
