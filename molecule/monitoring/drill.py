@@ -251,8 +251,8 @@ WAVES: tuple[tuple[tuple[Fault, ...], set[str]], ...] = (
             ),
             Fault("MeshStateStale", "shop-api-2", *quiet("mesh-state"), STALE),
         ),
-        # Whoever calls the machine without capture, or is called by it, gets through in plain, or is
-        # refused by no policy where nothing listens; systemd tries to start the agent that is away.
+        # Whoever calls the machine without capture, or is called by it, gets through in plain, or
+        # is refused by no policy where nothing listens; systemd tries to start the agent away.
         {"MeshPathOpen", "MeshPathBroken", "MeshPathUnproven", "MeshUnitFlapping"},
     ),
     (

@@ -78,10 +78,8 @@ def _serves(host: Host, pair: Pair) -> bool:
 
 def _make(host: Host, pair: Pair, owner: str) -> None:
     """The key comes first: one without its certificate is made anew by the next run."""
-    key = host.run(
-        ["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"]
-    )
-    host.write(File(pair.key, key, 0o600, owner, owner, secret=True))
+    key = identity.new_key(host)
+    host.write(File(pair.key, key, 0o600, owner, secret=True))
     configuration = pair.certificate + ".cnf"
     named = "subjectAltName = IP:%s\n" % pair.address if pair.address else ""
     host.write(File(configuration, CONFIGURATION + named, 0o644))

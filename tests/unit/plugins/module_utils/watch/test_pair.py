@@ -9,7 +9,11 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.brownfield.mesh.plugins.module_utils import identity
-from ansible_collections.brownfield.mesh.plugins.module_utils.desired import Host, MachineError
+from ansible_collections.brownfield.mesh.plugins.module_utils.desired import (
+    File,
+    Host,
+    MachineError,
+)
 from ansible_collections.brownfield.mesh.plugins.module_utils.watch import pair
 from ansible_collections.brownfield.mesh.plugins.module_utils.watch.state import (
     CLIENT_CERTIFICATE,
@@ -44,6 +48,19 @@ def test_it_is_made_once(host: Host) -> None:
         "v.crt",
         "v.key",
     ]
+
+
+def test_the_key_is_its_readers_and_stays_as_it_was_made(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[File] = []
+    write = Host.write
+    monkeypatch.setattr(Host, "write", lambda self, file: (written.append(file), write(self, file)))
+    for change in pair.compare(host, SERVER, "prometheus"):
+        change.act()
+    (key,) = [file for file in written if file.path == SERVER.key]
+    # As compared: another group would make a new key in each run.
+    assert (key.owner, key.group, key.mode, key.secret) == ("prometheus", "root", 0o600, True)
 
 
 def test_the_key_is_in_no_difference(host: Host) -> None:
