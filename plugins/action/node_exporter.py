@@ -18,7 +18,11 @@ from ansible_collections.brownfield.mesh.plugins.module_utils.spec import (
 from ansible_collections.brownfield.mesh.plugins.module_utils.watch import options as known
 from ansible_collections.brownfield.mesh.plugins.module_utils.watch.prober import Probes
 from ansible_collections.brownfield.mesh.plugins.module_utils.watch.ship import Loki
-from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring import deliver, exporter
+from ansible_collections.brownfield.mesh.plugins.plugin_utils.monitoring import (
+    deliver,
+    exporter,
+    pinned,
+)
 
 MODULE = "brownfield.mesh.node_exporter"
 
@@ -60,7 +64,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                     artifacts,
                     options["collectors"],
                     probes,
-                    options["clients"],
+                    pinned.clients(options["clients"]),
                 )
             else:
                 wanted = exporter.render(

@@ -6,6 +6,9 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+from collections.abc import Sequence
+
+from ansible_collections.brownfield.mesh.plugins.module_utils.watch.state import CLIENT_CERTIFICATE
 
 with contextlib.suppress(ImportError):  # ansible-core brings it; its sanity test imports without
     from cryptography import x509
@@ -23,7 +26,7 @@ def certificate(pem: str, address: str = "") -> str:
         constraints = found.extensions.get_extension_for_class(x509.BasicConstraints).value
         names = _names(found)
     except (ValueError, x509.ExtensionNotFound) as error:
-        raise ValueError(f"is no certificate of its own ({error})") from None
+        raise ValueError(f"is no certificate of a machine's own ({error})") from None
     wanted = [x509.IPAddress(ipaddress.ip_address(address))] if address else []
     if constraints.ca:
         raise ValueError("is an authority's certificate")
@@ -31,6 +34,17 @@ def certificate(pem: str, address: str = "") -> str:
         shown = ", ".join(str(name.value) for name in names) or "nobody"
         raise ValueError(f"is for {shown}, not for {address or 'a client'}")
     return found.public_bytes(Encoding.PEM).decode()
+
+
+def clients(pems: Sequence[str]) -> list[str]:
+    """The certificates of those that ask vantages, judged likewise. Raises ValueError."""
+    try:
+        return [certificate(pem) for pem in pems]
+    except ValueError as error:
+        raise ValueError(
+            f"{CLIENT_CERTIFICATE} of a machine of the group mesh_monitoring {error};"
+            " remove it there and run brownfield.mesh.monitor again"
+        ) from None
 
 
 def _names(found: x509.Certificate) -> list[x509.GeneralName]:

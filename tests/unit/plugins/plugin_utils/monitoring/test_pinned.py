@@ -43,8 +43,15 @@ def test_no_authority_and_no_second_certificate(
 ) -> None:
     pem = shown(tmp_path / "one", "192.0.2.15")
     for wrong in (pem + pem, "", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"):
-        with pytest.raises(ValueError, match="no certificate of its own"):
+        with pytest.raises(ValueError, match="no certificate of a machine's own"):
             pinned.certificate(wrong, "192.0.2.15")
     monkeypatch.setattr(pair, "CONFIGURATION", pair.CONFIGURATION.replace("CA:FALSE", "CA:TRUE"))
     with pytest.raises(ValueError, match="authority"):
         pinned.certificate(shown(tmp_path / "two", "192.0.2.15"), "192.0.2.15")
+
+
+def test_who_asks_vantages_is_judged_likewise_and_named(tmp_path: Path) -> None:
+    client, server = shown(tmp_path / "c", ""), shown(tmp_path / "s", "192.0.2.15")
+    assert pinned.clients([client]) == [client]
+    with pytest.raises(ValueError, match=r"client[.]crt of a machine of the group mesh_monitoring"):
+        pinned.clients([client, server])
